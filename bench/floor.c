@@ -1,0 +1,136 @@
+/* What the machine itself needs, to set velos's figures against.
+ *
+ *   floor line                    a process that prints one line: the least any command can cost
+ *   floor nap                     a process that waits: the app of the measurements
+ *   floor time N COMMAND...       runs COMMAND N times, prints the nanoseconds of each from spawn to reaped
+ *   floor supervise N COMMAND...  the least supervisor: keeps N children running (vfork, pidfd, epoll)
+ *   floor copy FILE               the least log writer: splices stdin, a pipe, into FILE
+ *
+ * Linked statically, so that nothing here depends on what a loader has to do. vfork stands in a function of
+ * its own that is never inlined: its child runs on our stack frame. */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+static int fail(const char *what)
+{
+    perror(what);
+    return 1;
+}
+
+__attribute__((noinline)) static pid_t spawn(char **argv)
+{
+    pid_t pid = vfork();
+    if (pid == 0) {
+        execve(argv[0], argv, environ);
+        _exit(127);
+    }
+    return pid;
+}
+
+static int64_t now_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec * 1000000000LL + t.tv_nsec;
+}
+
+/* The command's output would cost a terminal's time, not the command's: it goes to /dev/null. */
+static int time_runs(int n, char **argv)
+{
+    int null = open("/dev/null", O_RDWR);
+    int out = dup(1);
+    if (null < 0 || out < 0)
+        return fail("open");
+    dup2(null, 1);
+    fcntl(null, F_SETFD, FD_CLOEXEC);
+    fcntl(out, F_SETFD, FD_CLOEXEC);
+    for (int i = 0; i < n; i++) {
+        int64_t begin = now_ns();
+        int status;
+        pid_t pid = spawn(argv);
+        if (pid < 0 || waitpid(pid, &status, 0) < 0)
+            return fail(argv[0]);
+        int64_t end = now_ns();
+        if (status != 0) {
+            fprintf(stderr, "%s: wait status %d\n", argv[0], status);
+            return 1;
+        }
+        dprintf(out, "%lld\n", (long long)(end - begin));
+    }
+    return 0;
+}
+
+static int watch_new_child(int epoll, char **argv)
+{
+    pid_t pid = spawn(argv);
+    int fd = pid < 0 ? -1 : (int)syscall(SYS_pidfd_open, pid, 0);
+    if (fd < 0)
+        return fail("spawn");
+    struct epoll_event ev = { .events = EPOLLIN, .data.fd = fd };
+    return epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &ev) < 0 ? fail("epoll_ctl") : 0;
+}
+
+static int supervise(int n, char **argv)
+{
+    int epoll = epoll_create1(EPOLL_CLOEXEC);
+    for (int i = 0; i < n; i++)
+        if (watch_new_child(epoll, argv) != 0)
+            return 1;
+    for (;;) {
+        struct epoll_event ready[64];
+        int got = epoll_wait(epoll, ready, 64, -1);
+        for (int i = 0; i < got; i++) {
+            siginfo_t info;
+            int fd = ready[i].data.fd;
+            waitid(P_PIDFD, (id_t)fd, &info, WEXITED | WNOHANG);
+            /* Out of the epoll before the close: a vfork child may still hold a copy, and a closed
+             * descriptor would stay ready for ever. */
+            epoll_ctl(epoll, EPOLL_CTL_DEL, fd, NULL);
+            close(fd);
+            if (watch_new_child(epoll, argv) != 0)
+                return 1;
+        }
+    }
+}
+
+static int copy(const char *path)
+{
+    int out = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    if (out < 0)
+        return fail(path);
+    fcntl(0, F_SETPIPE_SZ, 1 << 20);
+    for (;;) {
+        ssize_t n = splice(0, NULL, out, NULL, 1 << 20, SPLICE_F_MOVE);
+        if (n == 0)
+            return 0;
+        if (n < 0 && errno != EINTR)
+            return fail("splice");
+    }
+}
+
+int main(int argc, char **argv)
+{
+    const char *mode = argc > 1 ? argv[1] : "";
+    if (strcmp(mode, "line") == 0)
+        return puts("one line") < 0;
+    if (strcmp(mode, "nap") == 0)
+        return pause();
+    if (strcmp(mode, "time") == 0 && argc > 3)
+        return time_runs(atoi(argv[2]), argv + 3);
+    if (strcmp(mode, "supervise") == 0 && argc > 3)
+        return supervise(atoi(argv[2]), argv + 3);
+    if (strcmp(mode, "copy") == 0 && argc > 2)
+        return copy(argv[2]);
+    fprintf(stderr, "usage: floor line|nap|time N COMMAND...|supervise N COMMAND...|copy FILE\n");
+    return 2;
+}

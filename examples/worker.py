@@ -1,0 +1,16 @@
+"""A worker: takes a job every few seconds, finishes the one in hand on SIGTERM."""
+
+import os
+import signal
+import threading
+
+leaving = threading.Event()
+signal.signal(signal.SIGTERM, lambda *_: leaving.set())
+
+pause = float(os.environ.get("PAUSE", "3"))
+done = 0
+print(f"worker ready, a job every {pause:g} s")
+while not leaving.wait(pause):
+    done += 1
+    print(f"job {done}: the sum to {done * 1000} is {sum(range(done * 1000 + 1))}")
+print(f"leaving after {done} jobs")

@@ -1,0 +1,106 @@
+#include "app/app.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "app/entry.h"
+#include "base/time.h"
+#include "os/cpus.h"
+
+int app_instances_wanted(const struct app_spec *spec)
+{
+    return spec->instances == INSTANCES_MAX ? os_cpus() : (int)spec->instances;
+}
+
+static void drop_environ(struct app *a)
+{
+    char key[KEEP_KEY_MOST];
+    if (!a->base)
+        return;
+    entry_environ_key(a->base, key);
+    if (environ_unref(a->base))
+        keeper_link_delete(a->world->keeper, key);
+    a->base = NULL;
+}
+
+void app_set_environ(struct app *a, char *const *env)
+{
+    own_buf text = { 0 };
+    bool made;
+    environ_filter(env, &a->spec->inherit_env, &text);
+    struct environ_blob *b = environ_intern(&a->world->environs, text.len ? text.data : "", text.len, &made);
+    if (made)
+        entry_put_environ(a->world, b);
+    drop_environ(a);
+    a->base = b;
+    entry_put_app(a);
+}
+
+struct app *app_new(struct world *w, struct app_spec *take_spec, char *const *env, unsigned umask,
+                    const char *token)
+{
+    struct app *a = xnew(struct app);
+    a->world = w;
+    a->spec = take_spec;
+    a->umask = umask;
+    a->created = time_wall_ms();
+    a->token = token ? xstrdup(token) : NULL;
+    a->is_new = true;
+    list_init(&a->requests);
+    list_init(&a->touched);
+    list_append(&w->apps, &a->link);
+    w->n_apps++;
+    app_set_environ(a, env);
+    for (int i = 0; i < app_instances_wanted(a->spec); i++)
+        instance_put(instance_new(a, i, w->next_id));
+    return a;
+}
+
+void app_set_spec(struct app *a, struct app_spec *take_spec, char *const *env)
+{
+    app_spec_free(a->spec);
+    a->spec = take_spec;
+    app_set_environ(a, env);
+    int wanted = app_instances_wanted(a->spec);
+    for (int i = (int)a->n; i < wanted; i++)
+        instance_put(instance_new(a, i, a->world->next_id));
+    for (size_t i = a->n; i-- > (size_t)wanted;)
+        instance_close(a->instances[i]);
+}
+
+void app_free(struct app *a)
+{
+    struct world *w = a->world;
+    while (a->n)
+        instance_free(a->instances[a->n - 1]);
+    list_remove(&a->link);
+    list_remove(&a->touched);
+    w->n_apps--;
+    environ_unref(a->base);
+    app_spec_free(a->spec);
+    free(a->instances);
+    free(a->token);
+    free(a);
+}
+
+void app_forget(struct app *a)
+{
+    char key[KEEP_KEY_MOST];
+    entry_app_key(a->spec->name, key);
+    keeper_link_delete(a->world->keeper, key);
+    drop_environ(a);
+    app_free(a);
+}
+
+enum life app_life(const struct app *a)
+{
+    static const enum life most_telling[] = {
+        LIFE_STUCK,      LIFE_ERRORED,  LIFE_WAITING,  LIFE_FAILING,
+        LIFE_RESTARTING, LIFE_STOPPING, LIFE_STARTING, LIFE_ONLINE,
+    };
+    for (size_t l = 0; l < ARRAY_LEN(most_telling); l++)
+        for (size_t i = 0; i < a->n; i++)
+            if (a->instances[i]->life == most_telling[l])
+                return most_telling[l];
+    return LIFE_STOPPED;
+}

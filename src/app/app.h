@@ -1,0 +1,227 @@
+/* src/app/app.h: apps and their instances: the heart. daemon > world > apps > instances > child, outlets: a
+ * tree of owners. What others hold is an id, looked up again after any callback.
+ *
+ * An instance's life is the table in life.h; instance_feed() is the only way to move it, instance_enter()
+ * the only writer of `life`. Everything that must survive us goes to the keeper as an entry (entry.h) at the
+ * moment it changes. */
+#pragma once
+#include <uv.h>
+
+#include "app/environ.h"
+#include "app/life.h"
+#include "app/policy.h"
+#include "base/list.h"
+#include "base/map.h"
+#include "logs/pump.h"
+#include "store/keeper_link.h"
+
+enum cause { /* why a life ended, or why a state was entered */
+             CAUSE_NONE,
+             CAUSE_MANUAL,
+             CAUSE_EXIT,    /* by itself, with a code */
+             CAUSE_SIGNAL,  /* by a signal that was not ours */
+             CAUSE_UNKNOWN, /* it ended while nobody could look */
+             CAUSE_SPAWN,   /* could not be executed */
+             CAUSE_NOT_READY,
+             CAUSE_MEMORY,
+             CAUSE_WATCH,
+             CAUSE_CRON,
+             CAUSE_UNKILLABLE,
+             CAUSE_N
+};
+const char *cause_name(enum cause c);
+
+struct exit_status {
+    bool known; /* false: somebody else reaped it */
+    bool core;
+    int code; /* exit code, when signal is 0 */
+    int signal;
+};
+
+struct exit_status exit_status_of(int wait_status);
+
+struct past_life {
+    int64_t started, ended; /* wall ms */
+    int64_t uptime;         /* ms, monotonic */
+    enum cause cause;
+    struct exit_status exit;
+};
+enum { LIVES_KEPT = 20 };
+
+enum { OUTLET_OUT, OUTLET_ERR, OUTLET_N };
+struct outlet;
+struct pidwatch;
+struct app;
+struct world;
+
+struct instance {
+    struct app *app;
+    int64_t id;
+    int index; /* 0 ... n-1 within the app */
+
+    enum life life; /* instance_enter() alone writes it */
+    enum cause cause;
+    char *reason;            /* why it is errored or waiting, for people; or NULL */
+    struct err *spawn_error; /* of the last try, for who asked for it; or NULL */
+    bool closing;            /* delete: goes once its outlets are drained */
+
+    pid_t pid; /* main process, or 0 */
+    uint64_t start;
+    pid_t last_pid; /* of the child before, or of this one */
+    bool adopted;   /* not our child: exits come from the keeper or the pidfd */
+    bool signalled; /* the stop signal of this STOPPING was sent */
+    bool forced;    /* ... and SIGKILL */
+    int64_t forced_at;
+    int kept_pidfd;            /* read from an entry, until the adoption takes it; or -1 */
+    bool keeper_reaps;         /* its parent is the keeper, who tells the status */
+    struct pidwatch *watch;    /* of an adopted main process; or NULL */
+    struct pidwatch *leftover; /* what the sweep waits for; or NULL */
+
+    uv_timer_t timer;
+    int64_t deadline; /* mono ms; 0: the timer is off */
+
+    struct outlet *outlets[OUTLET_N];
+
+    int64_t started_wall, started_mono; /* of the living or last child; 0: none yet */
+    struct policy_memory memory;
+    bool commanded; /* the spawn to come is a person's wish */
+    int64_t restarts, counters[CAUSE_N];
+    struct exit_status last_exit;
+    bool has_exited;
+    bool end_untold; /* the child ended while stopping; the event that says so comes with the next state */
+    struct past_life *lives; /* ring, newest at (n_lives - 1) % LIVES_KEPT */
+    size_t n_lives;
+    int64_t seq;       /* of its last event */
+    char *interpreter; /* as resolved at the last spawn; NULL before */
+
+    struct link spawn_due, sweep_due; /* in world.spawns, world.sweeps */
+};
+
+struct app {
+    struct link link; /* in world.apps */
+    struct world *world;
+    struct app_spec *spec;
+    struct environ_blob *base; /* or NULL */
+    unsigned umask;
+    int64_t created; /* wall ms */
+    char *token;     /* of the request that made it; or NULL */
+    struct instance **instances;
+    size_t n;
+    bool is_new;          /* its first start is not over yet: a failure leaves nothing behind */
+    bool removing;        /* goes with its last instance */
+    struct link requests; /* the daemon's queue for this app (daemon/op.h) */
+    struct link touched;  /* in world.touched */
+};
+
+/* What just happened to an instance, for events and whoever waits. */
+struct change {
+    struct instance *in;
+    enum life from;
+    enum cause cause;
+    const struct past_life *ended; /* the life that ended with it, or NULL */
+    bool deleted;
+};
+
+struct world {
+    uv_loop_t *loop;
+    const char *home;
+    char nonce[17]; /* the marks of this home's instances start with it */
+    struct keeper_link *keeper;
+    pid_t keeper_pid;
+    struct pump *pump;
+    long app_nofile; /* soft limit apps get back */
+
+    struct link apps;
+    size_t n_apps, n_instances;
+    struct map by_id, by_pid, by_stream; /* id + 1, pid, stream -> instance, instance, outlet */
+    struct link environs;
+    int64_t next_id;
+    uint64_t next_stream;
+
+    struct link spawns, sweeps; /* instances with deferred work */
+    struct link touched;        /* apps whose queue is to be looked at */
+    uv_check_t worker;          /* deferred work, after the round's descriptors and children */
+    uv_idle_t awake;            /* active while something is due: the next poll does not wait */
+    uv_signal_t child;
+
+    int64_t seq;       /* of the last event */
+    int64_t started;   /* wall ms: the first velosd of this keeper */
+    int64_t adoptions; /* how often another one took over */
+
+    void (*changed)(void *arg, const struct change *c); /* an event; nothing may be fed from here */
+    void (*advance)(void *arg, struct app *a);          /* something of this app changed; anything goes */
+    void *arg;
+};
+
+/* world.c */
+void world_init(struct world *w, uv_loop_t *loop, const char *home);
+void world_run(struct world *w); /* starts reaping and deferred work */
+void world_done(struct world *w);
+struct app *world_find(const struct world *w, const char *name);
+struct instance *world_instance(const struct world *w, int64_t id);
+void world_defer_spawn(struct instance *in);
+void world_defer_sweep(struct instance *in);
+void world_touch(struct app *a);
+void world_put(struct world *w);  /* the "daemon" entry: what belongs to no app */
+void world_work(struct world *w); /* does what is due, a bounded time long */
+void world_reap(struct world *w);
+
+/* app.c. app_new takes spec; env is the caller's environment (strv) or NULL. The app's instances are made
+ * (STOPPED); every piece is put to the keeper. */
+struct app *app_new(struct world *w, struct app_spec *take_spec, char *const *env, unsigned umask,
+                    const char *token);
+void app_set_spec(struct app *a, struct app_spec *take_spec,
+                  char *const *env); /* new settings, for the next start */
+void app_set_environ(struct app *a, char *const *env);
+void app_free(struct app *a); /* no instance may be alive */
+int app_instances_wanted(const struct app_spec *spec);
+void app_forget(struct app *a);          /* the last instance is gone: out of the keeper, freed */
+enum life app_life(const struct app *a); /* the state that says most: errored > ... > online */
+
+/* instance.c */
+struct instance *instance_new(struct app *a, int index, int64_t id);
+void instance_free(struct instance *in);
+bool instance_feed(struct instance *in, enum life_event ev, enum cause cause); /* false: nothing to do */
+void instance_exited(struct instance *in, const struct exit_status *x);        /* the main process is gone */
+void instance_spawned(struct instance *in);
+void instance_spawn_failed(struct instance *in, const struct err *e);
+void instance_gone(struct instance *in);  /* the sweep found nothing left */
+void instance_close(struct instance *in); /* after STOPPED or ERRORED: drains the logs, then goes */
+void instance_put(struct instance *in);
+void instance_resume(struct instance *in); /* goes on where the daemon before us was */
+void instance_set_reason(struct instance *in, const char *fmt, ...) printf_like(2, 3);
+int64_t instance_uptime(const struct instance *in);                                  /* ms; -1: no child */
+void instance_mark(const struct instance *in, char out[64]);                         /* VELOS_INSTANCE */
+char *instance_log_path(const struct instance *in, int outlet);                      /* the caller frees */
+const struct past_life *instance_life_ended(const struct instance *in, size_t back); /* 0: the last; NULL */
+
+/* launch.c: one spawn. 0, or -1 with the reason; `settled` work (the keeper) is the caller's to check. */
+must_check int launch(struct instance *in, struct err *e);
+
+/* sweep.c: is anything of an instance left? One pass over /proc serves all that ask in a round. */
+void sweep(struct world *w, struct instance *const *ask, size_t n);
+
+/* outlet.c: a pipe and its log file. */
+struct outlet {
+    uint64_t stream;
+    int fds[2]; /* read end (non-blocking), write end */
+    enum outlet_state { OUTLET_OPENING, OUTLET_OPEN, OUTLET_CLOSING } state;
+    struct instance *in;
+    int which;
+    int error; /* errno: the file cannot be written just now */
+    int64_t dropped;
+};
+must_check int outlet_open(struct instance *in, int which,
+                           struct err *e); /* OPENING until the pump has its file */
+void outlet_adopt(struct instance *in, int which, const int fds[2]);
+void outlet_close(struct outlet *o); /* drains; the instance hears through instance_outlet_closed */
+void outlet_told(void *world, const struct pump_news *news);
+void instance_outlet_opened(struct instance *in); /* instance.c */
+void instance_outlet_failed(struct instance *in, const char *path, int error);
+void instance_outlet_closed(struct instance *in);
+
+/* pidwatch.c: told once when a process that is not ours to reap has ended. */
+typedef void pidwatch_ended(void *arg);
+struct pidwatch *pidwatch_new(uv_loop_t *loop, int take_pidfd, pidwatch_ended *ended, void *arg);
+int pidwatch_fd(const struct pidwatch *p);
+struct pidwatch *pidwatch_free(struct pidwatch *p);

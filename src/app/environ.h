@@ -1,0 +1,32 @@
+/* src/app/environ.h: the environment of an app. What the caller passed on is kept once for all apps that were
+ * started from the same shell; the rest is put together anew at each start. */
+#pragma once
+#include "base/list.h"
+#include "conf/spec.h"
+
+struct environ_blob { /* "NAME=value\0NAME=value\0", shared and counted */
+    struct link link;
+    int refs;
+    uint64_t hash;
+    size_t len;
+    char data[];
+};
+
+/* Finds or makes the blob with this text in `pool`; one reference is the caller's. *made tells it is new. */
+struct environ_blob *environ_intern(struct link *pool, const char *data, size_t len, bool *made);
+bool environ_unref(struct environ_blob *b); /* true: that was the last one, and it is freed */
+
+/* The caller's variables that `inherit` lets through, as blob text. */
+void environ_filter(char *const *variables, const struct inherit_env *inherit, struct buf *out);
+
+struct environ_query {
+    const struct app_spec *spec;
+    const struct environ_blob *base; /* or NULL */
+    const char *home, *mark;         /* VELOS_HOME, VELOS_INSTANCE */
+    int64_t id;
+    int index;
+};
+/* The whole environment, last wins: base, env_file, env, velos's own. *out is a strv; its PATH, or NULL, is
+ * found with environ_get. An env_file that cannot be read is an error. */
+must_check int environ_build(const struct environ_query *q, char ***out, struct err *e);
+const char *environ_get(char *const *env, const char *name);

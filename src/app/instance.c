@@ -1,0 +1,531 @@
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "app/app.h"
+#include "app/entry.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/time.h"
+#include "os/pidfd.h"
+#include "os/procstat.h"
+
+const char *cause_name(enum cause c)
+{
+    static const char *const names[CAUSE_N] = {
+        [CAUSE_NONE] = "none",           [CAUSE_MANUAL] = "manual",         [CAUSE_EXIT] = "exit",
+        [CAUSE_SIGNAL] = "signal",       [CAUSE_UNKNOWN] = "unknown",       [CAUSE_SPAWN] = "spawn",
+        [CAUSE_NOT_READY] = "not_ready", [CAUSE_MEMORY] = "memory",         [CAUSE_WATCH] = "watch",
+        [CAUSE_CRON] = "cron",           [CAUSE_UNKILLABLE] = "unkillable",
+    };
+    return names[c];
+}
+
+struct exit_status exit_status_of(int wait_status)
+{
+    if (WIFEXITED(wait_status))
+        return (struct exit_status){ .known = true, .code = WEXITSTATUS(wait_status) };
+    return (
+        struct exit_status){ .known = true, .signal = WTERMSIG(wait_status), .core = WCOREDUMP(wait_status) };
+}
+
+/* Texts about an instance. */
+
+void instance_set_reason(struct instance *in, const char *fmt, ...)
+{
+    char text[512];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof(text), fmt, ap);
+    va_end(ap);
+    free(in->reason);
+    in->reason = xstrdup(text);
+}
+
+void instance_mark(const struct instance *in, char out[64])
+{
+    snprintf(out, 64, "%s-%lld", in->app->world->nonce, (long long)in->id);
+}
+
+int64_t instance_uptime(const struct instance *in)
+{
+    return in->pid ? time_mono_ms() - in->started_mono : -1;
+}
+
+/* logs/<name>-out.log; "-<n>" before the extension for further instances, of a configured path too. */
+char *instance_log_path(const struct instance *in, int outlet)
+{
+    const struct app_spec *s = in->app->spec;
+    const char *given = outlet == OUTLET_OUT ? s->out_file : s->error_file;
+    own_text path = given ? xstrdup(given)
+                          : xasprintf("%s/logs/%s-%s.log", in->app->world->home, s->name,
+                                      outlet == OUTLET_OUT ? "out" : "error");
+    if (in->index == 0 || s->merge_logs || text_starts(path, "/dev/"))
+        return steal(path);
+    const char *ext = path_ext(path);
+    return xasprintf("%.*s-%d%s", (int)(strlen(path) - strlen(ext)), path, in->index, ext);
+}
+
+const struct past_life *instance_life_ended(const struct instance *in, size_t back)
+{
+    if (back >= MIN(in->n_lives, (size_t)LIVES_KEPT))
+        return NULL;
+    return &in->lives[(in->n_lives - 1 - back) % LIVES_KEPT];
+}
+
+/* Making and ending. */
+
+struct instance *instance_new(struct app *a, int index, int64_t id)
+{
+    struct world *w = a->world;
+    struct instance *in = xnew(struct instance);
+    in->app = a;
+    in->index = index;
+    in->id = id;
+    in->life = LIFE_STOPPED;
+    in->kept_pidfd = -1;
+    list_init(&in->spawn_due);
+    list_init(&in->sweep_due);
+    uv_timer_init(w->loop, &in->timer);
+    map_put(&w->by_id, (uint64_t)id + 1, in);
+    w->n_instances++;
+    w->next_id = MAX(w->next_id, id + 1);
+    a->instances = xrealloc(a->instances, (a->n + 1) * sizeof(struct instance *));
+    a->instances[a->n++] = in;
+    return in;
+}
+
+static void timer_closed(uv_handle_t *h)
+{
+    struct instance *in = container_of((uv_timer_t *)h, struct instance, timer);
+    free(in->reason);
+    free(in->spawn_error);
+    free(in->interpreter);
+    free(in->lives);
+    free(in);
+}
+
+void instance_free(struct instance *in)
+{
+    struct app *a = in->app;
+    struct world *w = a->world;
+    for (int i = 0; i < OUTLET_N; i++)
+        if (in->outlets[i]) { /* we end as a whole: the keeper has these */
+            map_remove(&w->by_stream, in->outlets[i]->stream);
+            close(in->outlets[i]->fds[0]);
+            close(in->outlets[i]->fds[1]);
+            free(in->outlets[i]);
+        }
+    for (size_t i = 0; i < a->n; i++)
+        if (a->instances[i] == in) {
+            memmove(&a->instances[i], &a->instances[i + 1], (a->n - i - 1) * sizeof(struct instance *));
+            a->n--;
+            break;
+        }
+    in->watch = pidwatch_free(in->watch);
+    in->leftover = pidwatch_free(in->leftover);
+    list_remove(&in->spawn_due);
+    list_remove(&in->sweep_due);
+    map_remove(&w->by_id, (uint64_t)in->id + 1);
+    if (in->pid)
+        map_remove(&w->by_pid, (uint64_t)in->pid);
+    w->n_instances--;
+    uv_timer_stop(&in->timer);
+    uv_close((uv_handle_t *)&in->timer, timer_closed);
+}
+
+void instance_put(struct instance *in)
+{
+    own_buf blob = { 0 };
+    char key[KEEP_KEY_MOST];
+    int fds[KEEP_FDS_MOST];
+    size_t n = entry_of_instance(in, key, &blob, fds);
+    keeper_link_put(in->app->world->keeper, key, in->pid, &blob, fds, n);
+}
+
+/* Moving. */
+
+static void on_timer(uv_timer_t *t)
+{
+    struct instance *in = container_of(t, struct instance, timer);
+    in->deadline = 0;
+    instance_feed(in, EV_TIMEOUT, life_is_stopping(in->life) ? in->cause : CAUSE_NOT_READY);
+}
+
+/* The timer to in->deadline, which may be past. */
+static void timer_set(struct instance *in)
+{
+    int64_t left = in->deadline - time_mono_ms();
+    uv_update_time(in->app->world->loop);
+    uv_timer_start(&in->timer, on_timer, left > 0 ? (uint64_t)left : 0, 0);
+}
+
+static void timer_off(struct instance *in)
+{
+    in->deadline = 0;
+    uv_timer_stop(&in->timer);
+}
+
+/* The one writer of `life`, the one place that tells. What the next daemon must know is in the keeper's hands
+ * before anything is done about it. */
+static void enter(struct instance *in, enum life to, enum cause cause, const struct past_life *ended)
+{
+    struct change c = { .in = in, .from = in->life, .cause = cause, .ended = ended };
+    struct world *w = in->app->world;
+    in->life = to;
+    in->cause = cause;
+    if (c.from != to)
+        in->seq = ++w->seq;
+    if (!life_is_stopping(to)) {
+        in->signalled = in->forced = false;
+        in->leftover = pidwatch_free(in->leftover);
+    }
+    instance_put(in);
+    if (c.from == to)
+        return;
+    log_debug("%s %lld: %s -> %s (%s)", in->app->spec->name, (long long)in->id, life_key(c.from),
+              life_key(to), cause_name(cause));
+    in->end_untold = false;
+    w->changed(w->arg, &c);
+    world_touch(in->app);
+}
+
+/* kill_signal to the whole group, or to the main process alone. */
+static void send_stop_signal(struct instance *in)
+{
+    const struct app_spec *s = in->app->spec;
+    int sig = s->kill_timeout == 0 ? SIGKILL : (int)s->kill_signal;
+    struct proc_info now;
+    if (!in->pid || !procstat_read(in->pid, &now) || now.start != in->start)
+        return; /* gone; its exit is on its way */
+    if (kill(s->treekill ? -in->pid : in->pid, sig) < 0)
+        kill(in->pid, sig); /* it left its group */
+}
+
+static void begin_stop(struct instance *in)
+{
+    if (!in->signalled) {
+        send_stop_signal(in);
+        in->signalled = true;
+    }
+    in->deadline = time_mono_ms() + in->app->spec->kill_timeout;
+    timer_set(in);
+    instance_put(in); /* a second SIGTERM would be better than none: so it is noted behind */
+    if (!in->pid)
+        world_defer_sweep(in);
+}
+
+/* Grace is over: the sweep kills all it finds. It has SWEEP_STUCK_MS until we call it unkillable. */
+enum { SWEEP_STUCK_MS = 2000 };
+static void use_force(struct instance *in)
+{
+    int64_t now = time_mono_ms();
+    if (in->forced && now - in->forced_at >= SWEEP_STUCK_MS) {
+        log_error("%s %lld: survives SIGKILL (a process in uninterruptible sleep?)", in->app->spec->name,
+                  (long long)in->id);
+        instance_set_reason(in, "unkillable: something of it is left %d s after SIGKILL",
+                            SWEEP_STUCK_MS / 1000);
+        instance_feed(in, EV_STUCK, CAUSE_UNKILLABLE);
+        return;
+    }
+    if (!in->forced) {
+        in->forced = true;
+        in->forced_at = now;
+        log_info("%s %lld: not gone after %lld ms: SIGKILL", in->app->spec->name, (long long)in->id,
+                 (long long)in->app->spec->kill_timeout);
+    }
+    in->deadline = now + SWEEP_STUCK_MS;
+    timer_set(in);
+    instance_put(in);
+    world_defer_sweep(in);
+}
+
+static void do_deeds(struct instance *in, unsigned deeds)
+{
+    if (deeds & DO_DELAY)
+        timer_set(in);
+    if (deeds & DO_SPAWN)
+        world_defer_spawn(in);
+    if (deeds & DO_TERM)
+        begin_stop(in);
+    if (deeds & DO_KILL)
+        use_force(in);
+    if (deeds & DO_SWEEP)
+        world_defer_sweep(in);
+}
+
+static bool feed(struct instance *in, enum life_event ev, enum cause cause, const struct past_life *ended)
+{
+    struct move m = life_next(in->life, ev);
+    if (!m.valid)
+        return false;
+    if (ev == EV_START || ev == EV_RESTART) {
+        in->commanded = cause == CAUSE_MANUAL;
+        text_free(&in->reason);
+    }
+    if (m.deeds & DO_CALM)
+        timer_off(in);
+    enter(in, m.to, cause, ended);
+    do_deeds(in, m.deeds);
+    return true;
+}
+
+bool instance_feed(struct instance *in, enum life_event ev, enum cause cause)
+{
+    return feed(in, ev, cause, NULL);
+}
+
+/* Endings. */
+
+static const struct past_life *remember(struct instance *in, const struct exit_status *x, enum cause cause)
+{
+    if (!in->lives)
+        in->lives = xcalloc(1, sizeof(*in->lives));
+    else if (in->n_lives < LIVES_KEPT)
+        in->lives = xrealloc(in->lives, (in->n_lives + 1) * sizeof(*in->lives));
+    struct past_life *p = &in->lives[in->n_lives++ % LIVES_KEPT];
+    *p = (struct past_life){ .started = in->started_wall,
+                             .ended = time_wall_ms(),
+                             .uptime = MAX(instance_uptime(in), (int64_t)0),
+                             .cause = cause,
+                             .exit = *x };
+    return p;
+}
+
+static enum cause cause_of(const struct exit_status *x)
+{
+    return !x->known ? CAUSE_UNKNOWN : x->signal ? CAUSE_SIGNAL : CAUSE_EXIT;
+}
+
+static void describe_exit(struct instance *in, const struct past_life *p, enum life_event ev)
+{
+    char how[64];
+    if (!p->exit.known)
+        snprintf(how, sizeof(how), "ended, nobody saw how");
+    else if (p->exit.signal)
+        snprintf(how, sizeof(how), "killed by SIG%s%s",
+                 sigabbrev_np(p->exit.signal) ? sigabbrev_np(p->exit.signal) : "?",
+                 p->exit.core ? " (core dumped)" : "");
+    else
+        snprintf(how, sizeof(how), "exit code %d", p->exit.code);
+    log_info("%s %lld: %s after %lld ms", in->app->spec->name, (long long)in->id, how, (long long)p->uptime);
+    if (ev == EV_GIVE_UP)
+        instance_set_reason(in, "%s, %lld unstable exits in a row", how, (long long)in->memory.unstable);
+    else if (ev == EV_LATER)
+        instance_set_reason(in, "%s", how);
+    else
+        text_free(&in->reason);
+}
+
+/* What policy says to an exit, or to a child that was not ready in time. */
+static void judge(struct instance *in, const struct past_life *p, bool not_ready)
+{
+    int64_t delay = 0;
+    struct policy_exit x = {
+        .not_ready = not_ready,
+        .signalled = !p->exit.known || p->exit.signal,
+        .code = p->exit.code,
+        .uptime = p->uptime,
+    };
+    enum life_event ev = policy_judge(in->app->spec, &in->memory, &x, &delay);
+    describe_exit(in, p, ev);
+    if (ev == EV_AGAIN || ev == EV_LATER) {
+        in->restarts++;
+        in->counters[p->cause]++;
+        in->commanded = false;
+        in->deadline = ev == EV_LATER ? time_mono_ms() + delay : 0;
+    }
+    feed(in, ev, p->cause, p);
+}
+
+void instance_exited(struct instance *in, const struct exit_status *x)
+{
+    struct world *w = in->app->world;
+    bool stopping = life_is_stopping(in->life) || in->life == LIFE_STUCK;
+    const struct past_life *p = remember(in, x, stopping ? in->cause : cause_of(x));
+    map_remove(&w->by_pid, (uint64_t)in->pid);
+    in->last_pid = in->pid;
+    in->pid = 0;
+    in->start = 0;
+    in->adopted = false;
+    in->watch = pidwatch_free(in->watch);
+    in->last_exit = *x;
+    in->has_exited = true;
+    in->end_untold = stopping;
+    if (stopping)
+        feed(in, EV_EXITED, in->cause, p);
+    else
+        judge(in, p, false);
+}
+
+/* exec has succeeded: that is ready, unless the app is to say so itself. */
+void instance_spawned(struct instance *in)
+{
+    text_free(&in->reason);
+    free(steal(in->spawn_error));
+    if (!in->app->spec->wait_ready) {
+        instance_feed(in, EV_READY, in->cause);
+        return;
+    }
+    in->deadline = time_mono_ms() + in->app->spec->listen_timeout;
+    timer_set(in);
+    instance_put(in);
+}
+
+void instance_spawn_failed(struct instance *in, const struct err *e)
+{
+    int64_t delay = 0;
+    struct policy_exit x = { .spawn_failed = true, .commanded = in->commanded };
+    enum life_event ev = policy_judge(in->app->spec, &in->memory, &x, &delay);
+    instance_set_reason(in, "%s", e->text);
+    free(in->spawn_error);
+    in->spawn_error = xmalloc(sizeof(*e));
+    *in->spawn_error = *e;
+    in->deadline = ev == EV_LATER ? time_mono_ms() + delay : 0;
+    feed(in, ev, CAUSE_SPAWN, NULL);
+}
+
+void instance_gone(struct instance *in)
+{
+    if (in->life == LIFE_FAILING) {
+        const struct past_life *p = instance_life_ended(in, 0);
+        if (p)
+            judge(in, p, true);
+        return;
+    }
+    if (in->life == LIFE_RESTARTING) {
+        in->restarts++;
+        in->counters[in->cause]++;
+        in->memory = (struct policy_memory){ 0 };
+    }
+    feed(in, EV_GONE, in->cause, in->end_untold ? instance_life_ended(in, 0) : NULL);
+}
+
+/* Outlets. */
+
+void instance_outlet_opened(struct instance *in)
+{
+    for (int i = 0; i < OUTLET_N; i++)
+        if (!in->outlets[i] || in->outlets[i]->state != OUTLET_OPEN)
+            return;
+    instance_put(in); /* the pipes are kept before anything is written to them */
+    if (in->life == LIFE_STARTING && !in->pid)
+        world_defer_spawn(in);
+}
+
+void instance_outlet_failed(struct instance *in, const char *path, int error)
+{
+    struct err e;
+    err_set(&e, ERR_SPAWN, "log file %s: %s", path, strerror(error));
+    for (int i = 0; i < OUTLET_N; i++)
+        if (in->outlets[i])
+            outlet_close(in->outlets[i]);
+    if (in->life == LIFE_STARTING && !in->pid)
+        instance_spawn_failed(in, &e);
+}
+
+void instance_close(struct instance *in)
+{
+    bool open = false;
+    in->closing = true;
+    for (int i = 0; i < OUTLET_N; i++)
+        if (in->outlets[i]) {
+            outlet_close(in->outlets[i]);
+            open = true;
+        }
+    if (!open)
+        instance_outlet_closed(in);
+}
+
+void instance_outlet_closed(struct instance *in)
+{
+    struct world *w = in->app->world;
+    for (int i = 0; i < OUTLET_N; i++)
+        if (in->outlets[i])
+            return;
+    if (!in->closing) {
+        if (in->life == LIFE_STARTING && !in->pid)
+            world_defer_spawn(in); /* a start that waited for a failed one to be cleared away */
+        return;
+    }
+    char key[KEEP_KEY_MOST];
+    entry_instance_key(in->id, key);
+    keeper_link_delete(w->keeper, key);
+    in->seq = ++w->seq;
+    world_put(w); /* numbers of what is gone are not given again */
+    struct change c = { .in = in, .from = in->life, .cause = CAUSE_MANUAL, .deleted = true };
+    w->changed(w->arg, &c);
+    world_touch(in->app);
+    instance_free(in);
+}
+
+/* Taking over. */
+
+static void on_adopted_ended(void *arg)
+{
+    struct instance *in = arg;
+    struct exit_status x = { 0 };
+    int status;
+    if (in->keeper_reaps)
+        return; /* its word is on the way, with the status */
+    if (os_pidfd_status(pidwatch_fd(in->watch), &status))
+        x = exit_status_of(status);
+    instance_exited(in, &x);
+}
+
+/* Watches a child that is not ours; the pidfd goes into the entry, so that whoever comes next can still ask
+ * how it ended. False if it is gone: *x says how, as far as anybody knows. */
+static bool watch_adopted(struct instance *in, struct exit_status *x)
+{
+    struct world *w = in->app->world;
+    struct proc_info now;
+    int status, fd = in->kept_pidfd;
+    in->kept_pidfd = -1;
+    bool alive = procstat_read(in->pid, &now) && now.start == in->start;
+    if (!alive) {
+        if (fd >= 0 && os_pidfd_status(fd, &status))
+            *x = exit_status_of(status);
+        fd_done(&fd);
+        return false;
+    }
+    in->keeper_reaps = now.ppid == w->keeper_pid;
+    if (fd < 0)
+        fd = os_pidfd_open(in->pid);
+    if (fd >= 0)
+        in->watch = pidwatch_new(w->loop, fd, on_adopted_ended, in);
+    instance_put(in);
+    return true;
+}
+
+static void resume_stop(struct instance *in)
+{
+    if (!in->signalled) {
+        begin_stop(in);
+        return;
+    }
+    timer_set(in);
+    world_defer_sweep(in);
+}
+
+void instance_resume(struct instance *in)
+{
+    struct exit_status x = { 0 };
+    in->last_pid = in->pid;
+    if (in->pid && !watch_adopted(in, &x)) {
+        instance_exited(in, &x);
+        return;
+    }
+    if (life_is_stopping(in->life))
+        resume_stop(in);
+    else if (in->life == LIFE_WAITING)
+        timer_set(in);
+    else if (in->life == LIFE_STARTING && !in->pid)
+        world_defer_spawn(in);
+    else if (in->life == LIFE_STARTING && in->app->spec->wait_ready && in->deadline)
+        timer_set(in);
+    else if (in->life == LIFE_STARTING)
+        instance_spawned(in);
+}

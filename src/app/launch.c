@@ -1,0 +1,241 @@
+/* One spawn: environment, interpreter, user, child; and what the keeper must know at each step. */
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "app/app.h"
+#include "app/entry.h"
+#include "base/time.h"
+#include "conf/interp.h"
+#include "os/procstat.h"
+#include "os/spawn.h"
+
+/* What is worked out before the fork. */
+struct plan {
+    char **env;
+    struct interp_plan interp;
+    gid_t groups[64];
+    struct os_spawn spawn;
+};
+
+static void plan_done(struct plan *p)
+{
+    strv_free(p->env);
+    interp_plan_done(&p->interp);
+}
+
+static void set_default(char ***env, const char *name, const char *value)
+{
+    if (!environ_get(*env, name))
+        *env = strv_take(*env, xasprintf("%s=%s", name, value));
+}
+
+static void replace(char ***env, const char *name, const char *value)
+{
+    size_t n = strlen(name);
+    for (char **v = *env; v && *v; v++)
+        if (strncmp(*v, name, n) == 0 && (*v)[n] == '=') {
+            free(*v);
+            *v = xasprintf("%s=%s", name, value);
+            return;
+        }
+    set_default(env, name, value);
+}
+
+static int plan_environ(struct instance *in, struct plan *p, struct err *e)
+{
+    char mark[64];
+    instance_mark(in, mark);
+    struct environ_query q = {
+        .spec = in->app->spec,
+        .base = in->app->base,
+        .home = in->app->world->home,
+        .mark = mark,
+        .id = in->id,
+        .index = in->index,
+    };
+    return environ_build(&q, &p->env, e);
+}
+
+static int plan_program(struct instance *in, struct plan *p, struct err *e)
+{
+    const struct app_spec *s = in->app->spec;
+    struct interp_query q = {
+        .script = s->script,
+        .cwd = s->cwd,
+        .interpreter = s->interpreter,
+        .interpreter_args = s->interpreter_args,
+        .args = s->args,
+        .path = environ_get(p->env, "PATH"),
+        .fs = &interp_disk,
+        .rules = &interp_unix,
+    };
+    if (interp_resolve(&q, &p->interp, e) < 0)
+        return -1;
+    if (text_starts(p->interp.interpreter, "python"))
+        set_default(&p->env, "PYTHONUNBUFFERED", "1");
+    return 0;
+}
+
+static int find_group(const char *name, gid_t *out, struct err *e)
+{
+    char *end;
+    unsigned long number = strtoul(name, &end, 10);
+    struct group *g = getgrnam(name);
+    if (!g && *end)
+        return err_set(e, ERR_SPAWN, "group %s: no such group", name);
+    *out = g ? g->gr_gid : (gid_t)number;
+    return 0;
+}
+
+static int plan_user(struct instance *in, struct plan *p, struct err *e)
+{
+    const struct app_spec *s = in->app->spec;
+    struct os_spawn *o = &p->spawn;
+    if (!s->user && !s->group)
+        return 0;
+    if (geteuid() != 0) {
+        err_set(e, ERR_SPAWN, "user %s: the daemon does not run as root", s->user ? s->user : s->group);
+        return err_hint(e, "start the daemon as root, or leave out `user` and `group`");
+    }
+    char *end = NULL;
+    const char *name = s->user ? s->user : "root";
+    struct passwd *pw = getpwnam(name);
+    unsigned long number = strtoul(name, &end, 10);
+    if (!pw && !*end)
+        pw = getpwuid((uid_t)number);
+    if (!pw)
+        return err_set(e, ERR_SPAWN, "user %s: no such user", name);
+    o->has_user = true;
+    o->uid = pw->pw_uid;
+    o->gid = pw->pw_gid;
+    if (s->group && find_group(s->group, &o->gid, e) < 0)
+        return -1;
+    int n = (int)ARRAY_LEN(p->groups);
+    if (getgrouplist(pw->pw_name, o->gid, p->groups, &n) < 0)
+        n = (int)ARRAY_LEN(p->groups);
+    o->groups = p->groups;
+    o->n_groups = (size_t)n;
+    replace(&p->env, "HOME", pw->pw_dir);
+    replace(&p->env, "USER", pw->pw_name);
+    replace(&p->env, "LOGNAME", pw->pw_name);
+    replace(&p->env, "SHELL", pw->pw_shell);
+    for (int i = 0; i < OUTLET_N; i++) /* so that the app may open /dev/stdout by name */
+        if (fchown(in->outlets[i]->fds[1], o->uid, o->gid) < 0)
+            return err_sys(e, "log pipe");
+    return 0;
+}
+
+static int explain(const struct instance *in, const struct plan *p, enum os_spawn_step step, struct err *e)
+{
+    const struct app_spec *s = in->app->spec;
+    int why = errno;
+    switch (step) {
+    case SPAWN_CHDIR:
+        err_sys(e, "cwd %s", s->cwd);
+        err_hint(e, "create the folder, or set cwd");
+        break;
+    case SPAWN_USER:
+        err_sys(e, "become user %s", s->user ? s->user : s->group);
+        break;
+    case SPAWN_EXEC:
+        err_sys(e, "exec %s", p->interp.exec);
+        if (why == ENOEXEC)
+            err_hint(e, "it is no program this system can run; name one with --interpreter");
+        else if (why == EACCES)
+            err_hint(e, "chmod +x %s, or check the permissions of its folders", p->interp.exec);
+        else if (why == E2BIG)
+            err_hint(e, "arguments and environment are too large together");
+        break;
+    default:
+        err_sys(e, "fork");
+        if (why == EAGAIN)
+            err_hint(e, "the limit of processes is reached (ulimit -u)");
+    }
+    e->code = ERR_SPAWN;
+    e->sys = why;
+    return -1;
+}
+
+static void went_well(struct instance *in, pid_t pid, const char *interpreter)
+{
+    struct proc_info now = { 0 };
+    procstat_read(pid, &now);
+    in->pid = pid;
+    in->last_pid = pid;
+    in->start = now.start;
+    in->adopted = false;
+    in->started_wall = time_wall_ms();
+    in->started_mono = time_mono_ms();
+    if (!text_equal(in->interpreter, interpreter)) {
+        free(in->interpreter);
+        in->interpreter = xstrdup(interpreter);
+    }
+    map_put(&in->app->world->by_pid, (uint64_t)pid, in);
+}
+
+/* Opens the outlets of a first start. 1: they are open; 0: not yet, the pump's word starts us again. */
+static int need_outlets(struct instance *in, struct err *e)
+{
+    int open = 0;
+    for (int i = 0; i < OUTLET_N; i++) {
+        struct outlet *o = in->outlets[i];
+        if (o)
+            open += o->state == OUTLET_OPEN;
+        else if (outlet_open(in, i, e) < 0)
+            return -1;
+    }
+    if (open == OUTLET_N)
+        return 1;
+    return 0;
+}
+
+static int spawn(struct instance *in, struct plan *p, struct err *e)
+{
+    struct world *w = in->app->world;
+    char key[KEEP_KEY_MOST];
+    _Alignas(struct keep_head) char born[sizeof(struct keep_head) + KEEP_KEY_MOST];
+    entry_instance_key(in->id, key);
+    struct keep_head h = { .type = KEEP_BORN, .key_len = (uint16_t)strlen(key) };
+    struct os_spawn *o = &p->spawn;
+    o->exec = p->interp.exec;
+    o->argv = p->interp.argv;
+    o->envp = p->env;
+    o->cwd = in->app->spec->cwd;
+    o->in = -1;
+    o->out = in->outlets[OUTLET_OUT]->fds[1];
+    o->err = in->outlets[OUTLET_ERR]->fds[1];
+    o->umask = (mode_t)in->app->umask;
+    o->nofile = w->app_nofile;
+    o->keeper_fd = keeper_link_fd(w->keeper);
+    o->born = born;
+    o->born_len = keep_encode(born, sizeof(born), &h, key);
+    o->born_pid = (int32_t *)(void *)(born + offsetof(struct keep_head, pid));
+    enum os_spawn_step step;
+    pid_t pid = os_spawn(o, &step);
+    if (pid < 0)
+        return explain(in, p, step, e);
+    went_well(in, pid, p->interp.interpreter);
+    return 0;
+}
+
+int launch(struct instance *in, struct err *e)
+{
+    struct plan p = { 0 };
+    int r = need_outlets(in, e);
+    if (r > 0) {
+        r = plan_environ(in, &p, e) < 0 || plan_program(in, &p, e) < 0 || plan_user(in, &p, e) < 0 ||
+                    spawn(in, &p, e) < 0
+                ? -1
+                : 1;
+        plan_done(&p);
+    }
+    if (r <= 0)
+        return r;
+    instance_spawned(in);
+    return 0;
+}

@@ -1,0 +1,164 @@
+#include "base/json.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/time.h"
+
+/* How long the UTF-8 sequence at p is; 0 when it is not one. */
+static size_t utf8_len(const char *p, size_t left)
+{
+    unsigned char c = (unsigned char)*p;
+    size_t n = c < 0x80 ? 1 : c < 0xc2 ? 0 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : c < 0xf5 ? 4 : 0;
+    return n && n <= left && text_is_utf8(p, n) ? n : 0;
+}
+
+static void add_escaped(struct buf *b, const char *s, size_t n)
+{
+    buf_addc(b, '"');
+    size_t plain = 0; /* bytes before s that need no change, added in one go */
+    for (size_t i = 0; i < n;) {
+        unsigned char c = (unsigned char)s[i];
+        size_t len = utf8_len(s + i, n - i);
+        if (len && c >= 0x20 && c != '"' && c != '\\' && c != 0x7f) {
+            i += len;
+            continue;
+        }
+        buf_add(b, s + plain, i - plain);
+        if (!len)
+            buf_adds(b, "\xef\xbf\xbd");
+        else if (c == '"' || c == '\\')
+            buf_addf(b, "\\%c", c);
+        else if (c == '\n')
+            buf_adds(b, "\\n");
+        else if (c == '\t')
+            buf_adds(b, "\\t");
+        else
+            buf_addf(b, "\\u%04x", c);
+        plain = ++i;
+    }
+    buf_add(b, s + plain, n - plain);
+    buf_addc(b, '"');
+}
+
+static void lead(struct json_out *j, const char *key)
+{
+    if (j->comma)
+        buf_addc(j->to, ',');
+    j->comma = true;
+    if (key) {
+        add_escaped(j->to, key, strlen(key));
+        buf_addc(j->to, ':');
+    }
+}
+
+void json_open(struct json_out *j, const char *key, char bracket)
+{
+    lead(j, key);
+    buf_addc(j->to, bracket);
+    j->comma = false;
+}
+
+void json_close(struct json_out *j, char bracket)
+{
+    buf_addc(j->to, bracket);
+    j->comma = true;
+}
+
+void json_strn(struct json_out *j, const char *key, const char *value, size_t n)
+{
+    lead(j, key);
+    add_escaped(j->to, value, n);
+}
+
+void json_str(struct json_out *j, const char *key, const char *value)
+{
+    if (value)
+        json_strn(j, key, value, strlen(value));
+    else
+        json_null_at(j, key);
+}
+
+void json_int(struct json_out *j, const char *key, int64_t value)
+{
+    lead(j, key);
+    buf_addf(j->to, "%lld", (long long)value);
+}
+
+void json_num(struct json_out *j, const char *key, double value)
+{
+    if (!(value > -9e17 && value < 9e17)) { /* NaN too */
+        json_null_at(j, key);
+        return;
+    }
+    /* by hand: printf would write a comma where the locale has one */
+    long long tenths = (long long)(value * 10 + (value < 0 ? -0.5 : 0.5)), whole = llabs(tenths);
+    lead(j, key);
+    buf_addf(j->to, "%s%lld.%lld", tenths < 0 ? "-" : "", whole / 10, whole % 10);
+}
+
+void json_flag(struct json_out *j, const char *key, bool value)
+{
+    lead(j, key);
+    buf_adds(j->to, value ? "true" : "false");
+}
+
+void json_null_at(struct json_out *j, const char *key)
+{
+    lead(j, key);
+    buf_adds(j->to, "null");
+}
+
+void json_raw(struct json_out *j, const char *key, const char *json)
+{
+    lead(j, key);
+    buf_adds(j->to, json);
+}
+
+void json_strv(struct json_out *j, const char *key, char *const *v)
+{
+    json_open(j, key, '[');
+    for (size_t i = 0; v && v[i]; i++)
+        json_str(j, NULL, v[i]);
+    json_close(j, ']');
+}
+
+void json_time(struct json_out *j, const char *key, int64_t wall_ms)
+{
+    char text[TIME_TEXT];
+    json_str(j, key, wall_ms ? time_rfc3339(wall_ms, text) : NULL);
+}
+
+const char *json_get_str(const json_t *o, const char *key, const char *fallback)
+{
+    const char *s = json_string_value(json_object_get(o, key));
+    return s ? s : fallback;
+}
+
+int64_t json_get_int(const json_t *o, const char *key, int64_t fallback)
+{
+    const json_t *v = json_object_get(o, key);
+    return json_is_integer(v) ? (int64_t)json_integer_value(v) : fallback;
+}
+
+bool json_get_flag(const json_t *o, const char *key, bool fallback)
+{
+    const json_t *v = json_object_get(o, key);
+    return json_is_boolean(v) ? json_is_true(v) : fallback;
+}
+
+int json_parse(const char *text, size_t n, json_t **out, struct err *e)
+{
+    json_error_t why;
+    json_t *j = json_loadb(text, n, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &why);
+    if (!j)
+        return err_set(e, ERR_PARSE, "not JSON: line %d, column %d: %s", why.line, why.column, why.text);
+    *out = j;
+    return 0;
+}
+
+void json_free(json_t **j)
+{
+    json_decref(*j);
+    *j = NULL;
+}

@@ -1,0 +1,38 @@
+#include "base/log.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/time.h"
+
+static const char *program_name = "velos";
+static enum log_level least_level = LOG_INFO;
+
+void log_open(const char *program, enum log_level least)
+{
+    program_name = program;
+    least_level = least;
+}
+
+void log_at(enum log_level level, const char *fmt, ...)
+{
+    static const char *const names[] = { "debug", "info", "warn", "error" };
+    if (level < least_level)
+        return;
+    int saved = errno;
+    char line[1024], when[TIME_TEXT];
+    int n = snprintf(line, sizeof(line) - 1, "%s %-5s %s[%d]: ", time_rfc3339(time_wall_ms(), when),
+                     names[level], program_name, (int)getpid());
+    va_list ap;
+    va_start(ap, fmt);
+    int m = vsnprintf(line + n, sizeof(line) - 1 - (size_t)n, fmt, ap);
+    va_end(ap);
+    size_t len = MIN((size_t)n + (size_t)(m < 0 ? 0 : m), sizeof(line) - 2);
+    line[len++] = '\n';
+    if (write(STDERR_FILENO, line, len) < 0) {
+        /* see above: a lost line is the lesser harm */
+    }
+    errno = saved;
+}

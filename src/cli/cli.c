@@ -1,0 +1,250 @@
+/* Finds the command, sorts its words, runs it, tells what went wrong. */
+#include "cli/cli.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/time.h"
+#include "cli/help.h"
+
+extern const struct cmd cmd_start, cmd_stop, cmd_restart, cmd_delete, cmd_list, cmd_info, cmd_logs,
+    cmd_events, cmd_check, cmd_ping, cmd_kill, cmd_daemon, cmd_version, cmd_help;
+const struct cmd *const commands[] = {
+    &cmd_start, &cmd_stop, &cmd_restart, &cmd_delete, &cmd_list,    &cmd_info, &cmd_logs, &cmd_events,
+    &cmd_check, &cmd_ping, &cmd_kill,    &cmd_daemon, &cmd_version, &cmd_help, NULL,
+};
+
+const struct opt common_opts[] = {
+    { 0, "json", OPT_FLAG, "Data and errors as JSON." },
+    { 0, "color", OPT_TEXT, "auto (on a terminal, unless NO_COLOR is set), always or never.", "WHEN" },
+    { 'h', "help", OPT_FLAG, "Help on the command." },
+    { 0 },
+};
+static const struct opt bare_opts[] = {
+    { 'v', "version", OPT_FLAG, "The version of velos." },
+    { 0 },
+};
+
+enum { PROGRESS_AFTER_MS = 1000 };
+
+const struct cmd *cmd_find(const char *name)
+{
+    for (const struct cmd *const *c = commands; *c; c++)
+        if (strcmp((*c)->name, name) == 0 || strv_has((char *const *)(*c)->aliases, name))
+            return *c;
+    return NULL;
+}
+
+/* The daemon ------------------------------------------------------------------------------------------ */
+
+static int connect_as(struct cli *c, enum client_start start, struct err *e)
+{
+    if (c->client)
+        return 0;
+    struct client_options o = { .home = c->home, .start = start };
+    return client_open(&o, &c->client, e);
+}
+
+void cli_disconnect(struct cli *c)
+{
+    c->client = client_free(c->client);
+}
+
+bool cli_no_daemon(const struct err *e)
+{
+    return e->code == ERR_UNREACHABLE && (e->sys == ENOENT || e->sys == ECONNREFUSED);
+}
+
+/* A second passes in silence; then a line on the terminal counts along. */
+static void on_notice(void *arg, const char *method, const json_t *params)
+{
+    struct cli *c = arg;
+    if (strcmp(method, "progress") != 0) {
+        if (c->on_notice)
+            c->on_notice(c->notice_arg, method, params);
+        return;
+    }
+    if (c->json || time_mono_ms() - c->asked_at < PROGRESS_AFTER_MS || !isatty(STDERR_FILENO))
+        return;
+    dprintf(STDERR_FILENO, "\r\033[K%s: %lld of %lld", c->cmd->name,
+            (long long)json_get_int(params, "done", 0), (long long)json_get_int(params, "of", 0));
+    c->progress = true;
+}
+
+static int ask(struct cli *c, enum client_start start, const char *method, const char *params,
+               struct buf *result, struct err *e)
+{
+    c->asked_at = time_mono_ms();
+    if (connect_as(c, start, e) < 0)
+        return -1;
+    int r = client_call_text(c->client, method, params, -1, on_notice, c, result, e);
+    if (c->progress)
+        dprintf(STDERR_FILENO, "\r\033[K");
+    c->progress = false;
+    return r;
+}
+
+int cli_ask_text(struct cli *c, const char *method, const char *params, struct buf *result, struct err *e)
+{
+    bool may = c->cmd->flags & CMD_NEEDS_DAEMON;
+    return ask(c, may ? CLIENT_MAY_START : CLIENT_NEVER_START, method, params, result, e);
+}
+
+int cli_ask(struct cli *c, const char *method, const char *params, json_t **result, struct err *e)
+{
+    own_buf text = { 0 };
+    if (cli_ask_text(c, method, params, &text, e) < 0)
+        return -1;
+    return json_parse(text.data, text.len, result, e);
+}
+
+int cli_ask_running(struct cli *c, const char *method, const char *params, json_t **result, struct err *e)
+{
+    own_buf text = { 0 };
+    if (ask(c, CLIENT_NEVER_START, method, params, &text, e) < 0)
+        return -1;
+    return json_parse(text.data, text.len, result, e);
+}
+
+char *cli_select(const struct cli *c, const char *const *sel)
+{
+    own_buf text = { 0 };
+    struct json_out j = JSON_OUT(&text);
+    const char *const *words = sel ? sel : c->args.words;
+    json_open(&j, NULL, '{');
+    if (words[0])
+        json_strv(&j, "select", (char *const *)words);
+    json_close(&j, '}');
+    return buf_steal(&text);
+}
+
+/* The command line -------------------------------------------------------------------------------------- */
+
+/* Takes the first word that is no option out of argv; options before it are common ones. NULL: there is none.
+ */
+static const char *take_command(char **argv)
+{
+    for (char **at = argv; *at; at++) {
+        if (strcmp(*at, "--color") == 0 && at[1]) {
+            at++;
+            continue;
+        }
+        if ((*at)[0] == '-')
+            continue;
+        const char *name = *at;
+        for (; *at; at++)
+            at[0] = at[1];
+        return name;
+    }
+    return NULL;
+}
+
+static bool asks_for_json(char **argv)
+{
+    for (; *argv && strcmp(*argv, "--") != 0; argv++)
+        if (strcmp(*argv, "--json") == 0)
+            return true;
+    return false;
+}
+
+static int unknown_command(const char *name, struct err *e)
+{
+    const char *names[64];
+    size_t n = 0;
+    for (const struct cmd *const *c = commands; *c; c++) {
+        names[n++] = (*c)->name;
+        for (const char *const *a = (*c)->aliases; a && *a; a++)
+            names[n++] = *a;
+    }
+    names[n] = NULL;
+    err_set(e, ERR_USAGE, "unknown command `%s`", name);
+    const char *nearest = text_nearest(name, names);
+    return nearest ? err_hint(e, "did you mean %s?", nearest) : err_hint(e, "velos help lists the commands");
+}
+
+static int check_words(const struct cmd *cmd, const struct args *a, struct err *e)
+{
+    if (a->n_words >= cmd->args.min && a->n_words <= cmd->args.max)
+        return 0;
+    if (a->n_words < cmd->args.min)
+        err_set(e, ERR_USAGE, "something is missing: velos %s", cmd->usage);
+    else
+        err_set(e, ERR_USAGE, "`%s` is too much: velos %s", a->words[cmd->args.max], cmd->usage);
+    return err_hint(e, "velos help %s", cmd->name);
+}
+
+static int check_color(const char *when, struct err *e)
+{
+    if (out_is_color_word(when))
+        return 0;
+    return err_set(e, ERR_USAGE, "--color: `%s` is not auto, always or never", when);
+}
+
+static int run_command(struct cli *c, char **words, struct err *e)
+{
+    struct args_rule rule = c->cmd->args;
+    rule.tables[0] = c->cmd->opts;
+    rule.tables[1] = common_opts;
+    if (args_parse(&rule, words, &c->args, e) < 0)
+        return -1;
+    if (args_has(&c->args, "help"))
+        return help_command(c->cmd, e);
+    c->color = args_text(&c->args, "color", "auto");
+    if (check_color(c->color, e) < 0 || check_words(c->cmd, &c->args, e) < 0)
+        return -1;
+    c->home = client_home();
+    return c->cmd->run(c, e);
+}
+
+/* velos, velos --help, velos --version */
+static int run_bare(struct cli *c, char **words, struct err *e)
+{
+    struct args_rule rule = { .tables = { bare_opts, common_opts } };
+    if (args_parse(&rule, words, &c->args, e) < 0)
+        return -1;
+    if (args_has(&c->args, "version")) {
+        c->cmd = &cmd_version;
+        c->home = client_home();
+        return c->cmd->run(c, e);
+    }
+    if (args_has(&c->args, "help"))
+        return help_all(STDOUT_FILENO, e);
+    return help_all(STDERR_FILENO, e) < 0 ? -1 : err_exit_status(ERR_USAGE);
+}
+
+/* What we open must not become the stdout that somebody closed. */
+static void fill_standard_fds(void)
+{
+    for (int fd = 0; fd <= 2; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) < 0)
+            return;
+}
+
+int cli_main(char **argv)
+{
+    fill_standard_fds();
+    char **words = argv[0] ? argv + 1 : argv;
+    struct cli c = { .json = asks_for_json(words), .color = "auto" };
+    struct err e;
+    const char *name = take_command(words);
+    c.cmd = name ? cmd_find(name) : NULL;
+    int status;
+    if (name && !c.cmd)
+        status = unknown_command(name, &e);
+    else
+        status = name ? run_command(&c, words, &e) : run_bare(&c, words, &e);
+    if (status < 0) {
+        if (c.cmd)
+            err_in(&e, "%s", c.cmd->name);
+        out_error(&e, c.json);
+        status = err_exit_status(e.code);
+    }
+    cli_disconnect(&c);
+    args_done(&c.args);
+    free(c.home);
+    return status;
+}

@@ -1,0 +1,118 @@
+/* check: what `start FILE` would refuse, found without a daemon: the file as a whole, then for each app
+ * which program would run it, on the PATH it would get. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/files.h"
+#include "conf/interp.h"
+
+static const char *path_of(const struct app_spec *s)
+{
+    const char *own = NULL;
+    for (size_t i = 0; s->env && s->env[i]; i++)
+        if (text_starts(s->env[i], "PATH="))
+            own = s->env[i] + strlen("PATH=");
+    return own ? own : getenv("PATH");
+}
+
+static int resolve(const struct app_spec *s, struct interp_plan *plan, struct err *e)
+{
+    struct interp_query query = {
+        .script = s->script,
+        .cwd = s->cwd,
+        .interpreter = s->interpreter,
+        .interpreter_args = s->interpreter_args,
+        .args = s->args,
+        .path = path_of(s),
+        .fs = &interp_disk,
+        .rules = &interp_unix,
+    };
+    return interp_resolve(&query, plan, e);
+}
+
+static void check_app(const struct app_spec *s, struct conf_problems *problems, struct buf *lines)
+{
+    struct interp_plan plan = { 0 };
+    struct err e;
+    if (resolve(s, &plan, &e) < 0)
+        conf_problem_add(problems, NULL, e.hint[0] ? e.hint : NULL, "%s: %s", s->name, e.text);
+    else if (strcmp(plan.interpreter, "none") == 0)
+        buf_addf(lines, "%s: %s\n", s->name, plan.exec);
+    else
+        buf_addf(lines, "%s: %s with %s\n", s->name, plan.script, plan.exec);
+    interp_plan_done(&plan);
+}
+
+static void add_json_problem(struct json_out *j, const struct conf_problem *p)
+{
+    json_open(j, NULL, '{');
+    json_str(j, "file", p->file);
+    json_int(j, "line", p->line);
+    json_int(j, "column", p->col);
+    json_str(j, "message", p->text);
+    json_str(j, "hint", p->hint);
+    json_close(j, '}');
+}
+
+static int print_json(const char *path, const struct config *file, const struct conf_problems *problems,
+                      struct err *e)
+{
+    own_buf text = { 0 };
+    struct json_out j = JSON_OUT(&text);
+    json_open(&j, NULL, '{');
+    json_str(&j, "file", path);
+    json_flag(&j, "ok", problems->len == 0);
+    json_open(&j, "apps", '[');
+    for (size_t i = 0; i < file->len; i++)
+        json_str(&j, NULL, file->apps[i]->name);
+    json_close(&j, ']');
+    json_open(&j, "problems", '[');
+    for (size_t i = 0; i < problems->len; i++)
+        add_json_problem(&j, &problems->items[i]);
+    json_close(&j, ']');
+    json_close(&j, '}');
+    buf_addc(&text, '\n');
+    return out_write(&text, e);
+}
+
+static int report(struct cli *c, const char *path, const struct config *file,
+                  const struct conf_problems *problems, struct buf *lines, struct err *e)
+{
+    if (c->json && print_json(path, file, problems, e) < 0)
+        return -1;
+    if (problems->len)
+        return cli_problems(c, problems);
+    if (c->json)
+        return 0;
+    buf_addf(lines, "%s: %zu %s, nothing wrong\n", path, file->len, file->len == 1 ? "app" : "apps");
+    return out_write(lines, e);
+}
+
+static int check_run(struct cli *c, struct err *e)
+{
+    const char *path = c->args.n_words ? c->args.words[0] : "velos.toml";
+    own_strv only = files_only(c);
+    struct config_query query = { .path = path, .only = only, .profile = args_text(&c->args, "env", NULL) };
+    struct conf_problems problems = { 0 };
+    struct config file = { 0 };
+    own_buf lines = { 0 };
+    if (config_load(&query, &file, &problems) == 0) {
+        problems.file = path;
+        for (size_t i = 0; i < file.len; i++)
+            check_app(file.apps[i], &problems, &lines);
+    }
+    int status = report(c, path, &file, &problems, &lines, e);
+    config_done(&file);
+    conf_problems_done(&problems);
+    return status;
+}
+
+const struct cmd cmd_check = {
+    .name = "check",
+    .usage = "check [file.toml]",
+    .about = "Find what is wrong in a file, all of it, without a daemon.",
+    .more = "Also looks for each app's script and interpreter. Alone: ./velos.toml.",
+    .args = { .max = 1 },
+    .opts = (const struct opt[]){ FILES_OPTS, { 0 } },
+    .run = check_run,
+};

@@ -1,0 +1,61 @@
+#include "cli/cli.h"
+#include "cli/files.h"
+
+/* Files among the words give their apps new settings; these are then restarted with the others. */
+static int read_words(struct cli *c, struct config *files, char ***select)
+{
+    for (const char **w = c->args.words; *w; w++) {
+        size_t before = files->len;
+        if (!files_is_one(*w)) {
+            *select = strv_add(*select, *w);
+            continue;
+        }
+        int status = files_load(c, *w, files);
+        if (status != 0)
+            return status;
+        for (size_t i = before; i < files->len; i++)
+            *select = strv_add(*select, files->apps[i]->name);
+    }
+    return 0;
+}
+
+static int ask(struct cli *c, const struct config *files, char *const *select, struct err *e)
+{
+    own_buf params = { 0 };
+    struct json_out j = JSON_OUT(&params);
+    json_open(&j, NULL, '{');
+    json_strv(&j, "select", select);
+    if (files->len)
+        files_write_apps(files, &j);
+    if (files->len || args_has(&c->args, "update-env"))
+        files_write_environ(&j);
+    json_close(&j, '}');
+    own_json result = NULL;
+    if (cli_ask(c, "app.restart", params.data, &result, e) < 0)
+        return -1;
+    return cli_outcomes(c, json_object_get(result, "apps"), e);
+}
+
+static int restart_run(struct cli *c, struct err *e)
+{
+    struct config files = { 0 };
+    own_strv select = NULL;
+    int status = read_words(c, &files, &select);
+    if (status == 0)
+        status = ask(c, &files, select, e);
+    config_done(&files);
+    return status;
+}
+
+const struct cmd cmd_restart = {
+    .name = "restart",
+    .usage = "restart [--update-env] <app|file.toml>...",
+    .about = "Stop and start apps; their ids stay.",
+    .more = "With a file its apps are restarted with the file's settings.",
+    .args = { .min = 1, .max = ARGS_ANY },
+    .opts = (const struct opt[]){ { 'u', "update-env", OPT_FLAG, "Take the caller's environment." },
+                                  FILES_OPTS,
+                                  { 0 } },
+    .flags = CMD_NEEDS_DAEMON,
+    .run = restart_run,
+};

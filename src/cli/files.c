@@ -1,0 +1,62 @@
+#include "cli/files.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/file.h"
+
+bool files_is_one(const char *word)
+{
+    return strcmp(path_ext(word), ".toml") == 0 && access(word, F_OK) == 0;
+}
+
+char **files_only(const struct cli *c)
+{
+    const char *list = args_text(&c->args, "only", NULL);
+    char **names = NULL;
+    while (list && *list) {
+        size_t n = strcspn(list, ", ");
+        if (n)
+            names = strv_take(names, xstrndup(list, n));
+        list += n;
+        list += strspn(list, ", ");
+    }
+    return names;
+}
+
+void files_append(struct config *to, struct app_spec *take)
+{
+    to->apps = xrealloc(to->apps, (to->len + 1) * sizeof(struct app_spec *));
+    to->apps[to->len++] = take;
+}
+
+int files_load(struct cli *c, const char *path, struct config *to)
+{
+    own_strv only = files_only(c);
+    struct config_query query = { .path = path, .only = only, .profile = args_text(&c->args, "env", NULL) };
+    struct conf_problems problems = { 0 };
+    struct config file = { 0 };
+    int status = 0;
+    if (config_load(&query, &file, &problems) < 0)
+        status = cli_problems(c, &problems);
+    for (size_t i = 0; status == 0 && i < file.len; i++)
+        files_append(to, steal(file.apps[i]));
+    file.len = status == 0 ? 0 : file.len; /* they are to's now */
+    config_done(&file);
+    conf_problems_done(&problems);
+    return status;
+}
+
+void files_write_apps(const struct config *apps, struct json_out *j)
+{
+    json_open(j, "apps", '[');
+    for (size_t i = 0; i < apps->len; i++)
+        keys_write_json(apps->apps[i], j, NULL);
+    json_close(j, ']');
+}
+
+void files_write_environ(struct json_out *j)
+{
+    json_strv(j, "environ", environ);
+}

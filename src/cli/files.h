@@ -1,0 +1,21 @@
+/* src/cli/files.h: commands that act on a file's apps: start and restart (with --only, --env). */
+#pragma once
+#include "cli/cli.h"
+#include "conf/config.h"
+
+#define FILES_OPTS                                                                                           \
+    { 0, "only", OPT_TEXT, "Of a file, these apps alone.", "NAME,..." },                                     \
+    {                                                                                                        \
+        0, "env", OPT_TEXT, "Of a file, this profile: env_PROFILE is merged over env.", "PROFILE"            \
+    }
+
+bool files_is_one(const char *word); /* ends in .toml and is there */
+
+char **files_only(const struct cli *c); /* --only a,b as a strv, or NULL */
+
+/* Reads `path` as --only and --env say and appends its apps. 0; or, its problems shown, the exit status. */
+must_check int files_load(struct cli *c, const char *path, struct config *to);
+
+void files_append(struct config *to, struct app_spec *take);
+void files_write_apps(const struct config *apps, struct json_out *j); /* "apps": [...] */
+void files_write_environ(struct json_out *j);                         /* "environ": [...]: the caller's */

@@ -1,0 +1,193 @@
+/* inotify(7), one watch a file and one a folder. A watch belongs to an inode: after a rotation it goes with
+ * the old file, so a file's watch is renewed each time its name appears, before the file is read: what is
+ * written in between is then told or read. Where inotify is refused (too many instances) the files are looked
+ * at four times a second instead. */
+#include "cli/follow.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/map.h"
+
+enum {
+    LOOK_MS = 250,
+    OF_FILE = IN_MODIFY | IN_ATTRIB, /* IN_ATTRIB: also a truncation by name, and the last link going */
+    OF_FOLDER = IN_CREATE | IN_MOVED_TO | IN_ONLYDIR,
+};
+
+struct file {
+    char *path;
+    int wd;       /* -1: not there */
+    bool touched; /* to be told */
+};
+struct folder {
+    char *path;
+    int wd;
+};
+
+struct follow {
+    int fd; /* inotify; -1: none */
+    struct file *files;
+    struct folder *folders;
+    size_t n_files, n_folders;
+    struct map by_wd; /* files: index + 1 as a pointer */
+    sigset_t waiting; /* signals blocked while we wait: all that were before, SIGINT open */
+};
+
+static volatile sig_atomic_t interrupted;
+
+static void on_interrupt(int sig)
+{
+    interrupted = 1;
+}
+
+struct follow *follow_new(void)
+{
+    struct follow *f = xnew(struct follow);
+    f->fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+
+    /* Open only while waiting, so that a line under way is written whole. */
+    sigset_t interrupt;
+    sigemptyset(&interrupt);
+    sigaddset(&interrupt, SIGINT);
+    sigprocmask(SIG_BLOCK, &interrupt, &f->waiting);
+    sigdelset(&f->waiting, SIGINT);
+    struct sigaction act = { .sa_handler = on_interrupt };
+    sigaction(SIGINT, &act, NULL);
+    return f;
+}
+
+struct follow *follow_free(struct follow *f)
+{
+    if (!f)
+        return NULL;
+    fd_done(&f->fd);
+    for (size_t i = 0; i < f->n_files; i++)
+        free(f->files[i].path);
+    for (size_t i = 0; i < f->n_folders; i++)
+        free(f->folders[i].path);
+    free(f->files);
+    free(f->folders);
+    map_done(&f->by_wd);
+    free(f);
+    return NULL;
+}
+
+static void renew(struct follow *f, size_t n)
+{
+    struct file *file = &f->files[n];
+    int wd = f->fd < 0 ? -1 : inotify_add_watch(f->fd, file->path, OF_FILE);
+    if (wd == file->wd)
+        return;
+    if (file->wd >= 0) {
+        map_remove(&f->by_wd, (uint64_t)file->wd);
+        inotify_rm_watch(f->fd, file->wd); /* fails when the old file is gone: then it is removed already */
+    }
+    file->wd = wd;
+    if (wd >= 0)
+        map_put(&f->by_wd, (uint64_t)wd, (void *)(n + 1));
+}
+
+void follow_folder(struct follow *f, const char *path)
+{
+    for (size_t i = 0; i < f->n_folders; i++)
+        if (strcmp(f->folders[i].path, path) == 0)
+            return;
+    f->folders = xrealloc(f->folders, (f->n_folders + 1) * sizeof(*f->folders));
+    int wd = f->fd < 0 ? -1 : inotify_add_watch(f->fd, path, OF_FOLDER);
+    f->folders[f->n_folders++] = (struct folder){ xstrdup(path), wd };
+}
+
+void follow_add(struct follow *f, const char *path)
+{
+    own_text folder = path_dir(path);
+    follow_folder(f, folder);
+    f->files = xrealloc(f->files, (f->n_files + 1) * sizeof(*f->files));
+    f->files[f->n_files++] = (struct file){ xstrdup(path), -1, false };
+    renew(f, f->n_files - 1);
+}
+
+static void touch_all(struct follow *f)
+{
+    for (size_t i = 0; i < f->n_files; i++) {
+        renew(f, i);
+        f->files[i].touched = true;
+    }
+}
+
+static const struct folder *find_folder(const struct follow *f, int wd)
+{
+    for (size_t i = 0; i < f->n_folders; i++)
+        if (f->folders[i].wd == wd)
+            return &f->folders[i];
+    return NULL;
+}
+
+static void on_name(struct follow *f, const struct folder *in, const char *name,
+                    const struct follow_hooks *hooks)
+{
+    own_text path = path_join(in->path, name);
+    for (size_t i = 0; i < f->n_files; i++)
+        if (strcmp(f->files[i].path, path) == 0) {
+            renew(f, i);
+            f->files[i].touched = true;
+            return;
+        }
+    hooks->appeared(hooks->arg, path);
+}
+
+static void on_event(struct follow *f, const struct inotify_event *ev, const struct follow_hooks *hooks)
+{
+    if (ev->mask & IN_Q_OVERFLOW) {
+        touch_all(f);
+        return;
+    }
+    const struct folder *in = find_folder(f, ev->wd);
+    size_t n = (size_t)map_get(&f->by_wd, (uint64_t)ev->wd);
+    if (in && ev->len)
+        on_name(f, in, ev->name, hooks);
+    else if (n)
+        f->files[n - 1].touched = true;
+}
+
+/* Events come in crowds; each file is told once for all it has in one. */
+static void read_events(struct follow *f, const struct follow_hooks *hooks)
+{
+    char crowd[16 << 10] __attribute__((aligned(__alignof__(struct inotify_event))));
+    ssize_t n;
+    while ((n = read(f->fd, crowd, sizeof(crowd))) > 0)
+        for (char *p = crowd; p < crowd + n;) {
+            const struct inotify_event *ev = (void *)p;
+            p += sizeof(*ev) + ev->len;
+            on_event(f, ev, hooks);
+        }
+}
+
+enum follow_end follow_wait(struct follow *f, const struct follow_hooks *hooks)
+{
+    struct pollfd p[] = { { .fd = f->fd, .events = POLLIN }, { .fd = STDOUT_FILENO } };
+    struct timespec look = { .tv_nsec = LOOK_MS * 1000000L };
+    int r = ppoll(p, ARRAY_LEN(p), f->fd < 0 ? &look : NULL, &f->waiting);
+    if (interrupted)
+        return FOLLOW_INTERRUPTED;
+    if (r > 0 && p[1].revents)
+        return FOLLOW_UNREAD;
+    if (f->fd < 0)
+        touch_all(f);
+    else
+        read_events(f, hooks);
+    for (size_t i = 0; i < f->n_files; i++) {
+        if (!f->files[i].touched)
+            continue;
+        f->files[i].touched = false;
+        hooks->changed(hooks->arg, i);
+    }
+    return FOLLOW_ON;
+}

@@ -1,0 +1,20 @@
+/* src/cli/follow.h: tells which of some files were written to, replaced or made anew. The files' folders are
+ * watched too, since a file that is not there cannot be. */
+#pragma once
+#include "base/text.h"
+
+struct follow;
+struct follow *follow_new(void);
+struct follow *follow_free(struct follow *f);
+
+void follow_add(struct follow *f, const char *path); /* files are numbered from 0, in this order */
+void follow_folder(struct follow *f, const char *path);
+
+struct follow_hooks {
+    void (*changed)(void *arg, size_t n);
+    void (*appeared)(void *arg, const char *path); /* in one of the folders, and not added */
+    void *arg;
+};
+enum follow_end { FOLLOW_ON, FOLLOW_INTERRUPTED, FOLLOW_UNREAD };
+/* Waits for something to tell, or for Ctrl-C, or until nobody reads our stdout any more. */
+enum follow_end follow_wait(struct follow *f, const struct follow_hooks *hooks);

@@ -1,0 +1,174 @@
+#include "cli/help.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "config.h"
+
+enum { COLUMN = 28, WIDTH = 108 };
+
+/* text, wrapped, each line but the first behind `indent` blanks; `at` columns are used already. */
+static void add_wrapped(struct buf *out, const char *text, size_t indent, size_t at)
+{
+    for (bool first = true; *text; first = false) {
+        size_t n = strcspn(text, " ");
+        if (!first && at + 1 + n > WIDTH) {
+            buf_addf(out, "\n%*s", (int)indent, "");
+            at = indent;
+        } else if (!first) {
+            buf_addc(out, ' ');
+            at++;
+        }
+        buf_add(out, text, n);
+        at += n;
+        text += n + strspn(text + n, " ");
+    }
+    buf_addc(out, '\n');
+}
+
+static void add_row(struct buf *out, const char *left, const char *about)
+{
+    size_t n = strlen(left) + 2;
+    buf_addf(out, "  %s", left);
+    if (n + 2 > COLUMN)
+        buf_addf(out, "\n%*s", COLUMN, "");
+    else
+        buf_addf(out, "%*s", (int)(COLUMN - n), "");
+    add_wrapped(out, about, COLUMN, COLUMN);
+}
+
+static char *opt_left(const struct opt *o)
+{
+    own_buf left = { 0 };
+    if (o->letter)
+        buf_addf(&left, "-%c, ", o->letter);
+    buf_addf(&left, "--%s", o->name);
+    if (o->type != OPT_FLAG)
+        buf_addf(&left, " %s", o->value ? o->value : "N");
+    return buf_steal(&left);
+}
+
+static char *key_left(const struct key *k)
+{
+    own_text flag = args_key_flag(k);
+    own_buf left = { 0 };
+    if (args_key_letter(k))
+        buf_addf(&left, "-%c, ", args_key_letter(k));
+    const char *value = k->type == KEY_BOOL ? "" : args_key_is_switch(k) ? "[=VALUE]" : " VALUE";
+    buf_addf(&left, "--%s%s", flag, value);
+    return buf_steal(&left);
+}
+
+static char *key_about(const struct key *k)
+{
+    own_buf about = { 0 };
+    buf_adds(&about, k->about);
+    if (k->shape && strcmp(k->shape, "bool") != 0)
+        buf_addf(&about, " (%s)", k->shape);
+    if (k->def)
+        buf_addf(&about, " [%s]", k->def);
+    return buf_steal(&about);
+}
+
+/* Each option of a command, in the order of help, as a row: left column, text. */
+typedef void add_row_fn(struct buf *out, const char *left, const char *about);
+
+static void add_opts(struct buf *out, const struct opt *opts, add_row_fn *add)
+{
+    for (const struct opt *o = opts; o && o->name; o++) {
+        own_text left = opt_left(o);
+        add(out, left, o->about);
+    }
+}
+
+static void add_settings(struct buf *out, add_row_fn *add)
+{
+    for (const struct key *k = keys; k < keys + keys_len; k++) {
+        if (k->flags & KEY_FILE_ONLY)
+            continue;
+        own_text left = key_left(k);
+        own_text about = key_about(k);
+        add(out, left, about);
+    }
+}
+
+int help_all(int fd, struct err *e)
+{
+    own_buf out = { 0 };
+    buf_adds(&out, "velos " VELOS_VERSION ": starts programs and keeps them running\n\n"
+                   "usage: velos <command> [options] [args]\n\n");
+    for (const struct cmd *const *c = commands; *c; c++)
+        add_row(&out, (*c)->name, (*c)->about);
+    buf_adds(&out, "\nAn <app> is a name, an id, all, namespace/name, namespace/*, or /regex/.\n"
+                   "velos help <command> tells more about one.\n");
+    return file_write_all(fd, out.data, out.len, e);
+}
+
+int help_command(const struct cmd *cmd, struct err *e)
+{
+    own_buf out = { 0 };
+    buf_addf(&out, "usage: velos %s\n\n%s\n", cmd->usage, cmd->about);
+    if (cmd->aliases) {
+        buf_adds(&out, "Also called:");
+        for (const char *const *a = cmd->aliases; *a; a++)
+            buf_addf(&out, " %s", *a);
+        buf_addc(&out, '\n');
+    }
+    if (cmd->more)
+        buf_addf(&out, "\n%s\n", cmd->more);
+    buf_adds(&out, "\nOptions:\n");
+    add_opts(&out, cmd->opts, add_row);
+    add_opts(&out, common_opts, add_row);
+    if (cmd->args.settings) {
+        buf_adds(&out, "\nSettings of the app, as in velos.toml (--no-... for those that are on or off):\n");
+        add_settings(&out, add_row);
+    }
+    return out_write(&out, e);
+}
+
+/* docs/commands.md ------------------------------------------------------------------------------------ */
+
+static void add_markdown_row(struct buf *out, const char *left, const char *about)
+{
+    buf_addf(out, "| `%s` | ", left);
+    for (; *about; about++) {
+        if (*about == '|')
+            buf_addc(out, '\\');
+        buf_addc(out, *about);
+    }
+    buf_adds(out, " |\n");
+}
+
+static void add_markdown_command(struct buf *out, const struct cmd *cmd)
+{
+    buf_addf(out, "\n## %s\n\n```\nvelos %s\n```\n\n%s", cmd->name, cmd->usage, cmd->about);
+    for (const char *const *a = cmd->aliases; a && *a; a++)
+        buf_addf(out, "%s`%s`%s", a == cmd->aliases ? " Also called " : ", ", *a, a[1] ? "" : ".");
+    buf_addc(out, '\n');
+    if (cmd->more)
+        buf_addf(out, "\n%s\n", cmd->more);
+    if (cmd->opts || cmd->args.settings)
+        buf_adds(out, "\n| Option | |\n|---|---|\n");
+    add_opts(out, cmd->opts, add_markdown_row);
+    if (cmd->args.settings)
+        add_settings(out, add_markdown_row);
+}
+
+char *help_markdown(void)
+{
+    own_buf out = { 0 };
+    buf_adds(
+        &out,
+        "# Commands\n\n"
+        "Written from the command rows (`src/cli/cmd/`) and the key table by\n"
+        "`UPDATE_DOCS=1 meson test -C build`; do not edit.\n\n"
+        "`velos <command> [options] [args]`. The order of options is free; `--` ends them. Data goes to\n"
+        "stdout, everything else to stderr. An `<app>` is a name, an id, `all`, `namespace/name`,\n"
+        "`namespace/*`, or `/regex/`. Exit statuses: [exit-codes.md](exit-codes.md).\n\n"
+        "Every command takes:\n\n| Option | |\n|---|---|\n");
+    add_opts(&out, common_opts, add_markdown_row);
+    for (const struct cmd *const *c = commands; *c; c++)
+        add_markdown_command(&out, *c);
+    return buf_steal(&out);
+}

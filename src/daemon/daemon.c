@@ -1,0 +1,240 @@
+#include "daemon/daemon.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <malloc.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "app/entry.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/time.h"
+#include "daemon/op.h"
+#include "os/fds.h"
+#include "os/subreaper.h"
+#include "os/unixsock.h"
+
+enum { FAREWELL_MS = 5000 };
+
+/* What the world tells. */
+
+static void on_change(void *arg, const struct change *c)
+{
+    struct daemon *d = arg;
+    conn_publish(d, events_add(&d->events, c));
+}
+
+/* What the keeper tells. */
+
+static struct instance *instance_of_key(struct daemon *d, const char *key)
+{
+    return text_starts(key, "in/") ? world_instance(&d->world, strtoll(key + 3, NULL, 10)) : NULL;
+}
+
+static void on_exited(void *arg, const char *key, pid_t pid, int status)
+{
+    struct daemon *d = arg;
+    struct instance *in = instance_of_key(d, key);
+    struct exit_status x = exit_status_of(status);
+    if (in && in->pid == pid)
+        instance_exited(in, &x);
+}
+
+/* A child of the daemon before us, so late between fork and exec that we were told without it. If its place
+ * is taken meanwhile it must not live. */
+static void on_born(void *arg, const char *key, pid_t pid)
+{
+    struct daemon *d = arg;
+    struct instance *in = instance_of_key(d, key);
+    log_warn("%s: late word of child %d: stopped", key, (int)pid);
+    kill(pid, SIGKILL);
+    if (in)
+        instance_put(in);
+}
+
+static void on_drained(void *arg)
+{
+    struct daemon *d = arg;
+    world_reap(&d->world);
+    world_work(&d->world);
+    if (!list_empty(&d->world.spawns))
+        world_defer_spawn(container_of(d->world.spawns.next, struct instance, spawn_due));
+}
+
+static void on_keeper_gone(void *arg)
+{
+    become_keeper(arg);
+}
+
+static const struct keeper_link_events keeper_events = { on_exited, on_born, on_drained, on_keeper_gone };
+
+/* Beginning. */
+
+static int open_socket(struct daemon *d, struct err *e)
+{
+    if (d->sock >= 0)
+        return 0;
+    d->sock = os_unix_listen(d->home, PROTO_SOCKET, 1024, e);
+    if (d->sock < 0)
+        return -1;
+    struct buf none = { 0 };
+    keeper_link_put(d->world.keeper, "sock", 0, &none, &d->sock, 1);
+    return 0;
+}
+
+/* A home's first daemon makes up the mark that its instances carry. */
+static void christen(struct world *w)
+{
+    uint64_t number = 0;
+    if (w->nonce[0])
+        return;
+    if (getrandom(&number, sizeof(number), 0) != sizeof(number))
+        number = (uint64_t)time_wall_ms() << 20 ^ (uint64_t)getpid();
+    snprintf(w->nonce, sizeof(w->nonce), "%016llx", (unsigned long long)number);
+    w->started = time_wall_ms();
+}
+
+static void say_ready(int fd, const char *text)
+{
+    if (fd < 0)
+        return;
+    if (write(fd, text, strlen(text)) < 0) {
+        /* whoever started us is gone */
+    }
+    close(fd);
+}
+
+static void on_terminate(uv_signal_t *s, int signum)
+{
+    struct daemon *d = s->data;
+    if (d->ending)
+        return;
+    log_info("signal %d: stopping all apps", signum);
+    daemon_stop_all(d, op_new_silent(d));
+}
+
+static void catch_signals(struct daemon *d)
+{
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGHUP, SIG_IGN);
+    uv_signal_init(&d->loop, &d->term);
+    uv_signal_init(&d->loop, &d->interrupt);
+    d->term.data = d->interrupt.data = d;
+    uv_signal_start(&d->term, on_terminate, SIGTERM);
+    uv_signal_start(&d->interrupt, on_terminate, SIGINT);
+}
+
+static char *program_beside_us(const char *name)
+{
+    char path[4096];
+    ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 1);
+    path[n < 0 ? 0 : n] = '\0';
+    own_text dir = path_dir(path);
+    return path_join(dir, name);
+}
+
+/* Ending. */
+
+static void on_farewell(uv_timer_t *t)
+{
+    struct daemon *d = container_of(t, struct daemon, farewell);
+    uv_stop(&d->loop);
+}
+
+/* Answers were handed to the kernel by uv_write at once, or wait for a client that does not read: those get a
+ * short while. */
+void daemon_leave(struct daemon *d, enum keep_type word)
+{
+    bool waiting = false;
+    d->last_word = word;
+    keeper_link_say(d->world.keeper, word);
+    list_each (l, &d->conns)
+        waiting |=
+            uv_stream_get_write_queue_size((uv_stream_t *)&container_of(l, struct conn, link)->pipe) > 0;
+    uv_timer_start(&d->farewell, on_farewell, waiting ? 1000 : 0, 0);
+}
+
+static void remove_socket(const struct daemon *d)
+{
+    own_text path = path_join(d->home, PROTO_SOCKET);
+    unlink(path);
+}
+
+static void close_all(struct daemon *d)
+{
+    keeper_link_flush(d->world.keeper);
+    if (d->last_word == KEEP_BYE)
+        remove_socket(d);
+    conn_close_all(d);
+    uv_close((uv_handle_t *)&d->listener, NULL);
+    uv_close((uv_handle_t *)&d->term, NULL);
+    uv_close((uv_handle_t *)&d->interrupt, NULL);
+    uv_close((uv_handle_t *)&d->farewell, NULL);
+    d->world.pump = pump_free(d->world.pump);
+    world_done(&d->world);
+    d->world.keeper = keeper_link_free(d->world.keeper);
+    uv_run(&d->loop, UV_RUN_DEFAULT);
+    uv_loop_close(&d->loop);
+    events_done(&d->events);
+    free(d->keeper_program);
+    close(d->sock);
+    close(d->lock);
+}
+
+static void begin(struct daemon *d, const struct daemon_options *o)
+{
+    d->home = o->home;
+    d->sock = d->lock = -1;
+    d->last_word = KEEP_LEAVE;
+    d->started_mono = time_mono_ms();
+    d->keeper_program = program_beside_us("velos-keeper");
+    list_init(&d->conns);
+    list_init(&d->ops);
+    uv_loop_init(&d->loop);
+    uv_timer_init(&d->loop, &d->farewell);
+    world_init(&d->world, &d->loop, o->home);
+    d->world.app_nofile = o->nofile;
+    d->world.changed = on_change;
+    d->world.advance = op_advance;
+    d->world.arg = d;
+    d->world.keeper = keeper_link_new(&d->loop, o->keeper_fd, &keeper_events, d);
+    d->world.pump = pump_new(&d->loop, outlet_told, &d->world);
+}
+
+int daemon_run(const struct daemon_options *o)
+{
+    struct daemon d = { 0 };
+    struct err e;
+    mallopt(M_ARENA_MAX, 1); /* two threads that hardly meet in malloc: one arena is 64 KiB less */
+    os_fds_raise_limit();
+    os_subreaper();
+    begin(&d, o);
+    catch_signals(&d);
+    bool orphaned = adopt(&d) < 0;
+    christen(&d.world);
+    if (open_socket(&d, &e) < 0 || conn_listen(&d, &e) < 0) {
+        own_text text = xasprintf("%s\n", e.text);
+        log_error("%s", e.text);
+        keeper_link_say(d.world.keeper, d.world.n_apps ? KEEP_LEAVE : KEEP_BYE);
+        say_ready(o->ready_fd, text);
+        return 1;
+    }
+    world_put(&d.world);
+    adopt_resume(&d);
+    keeper_link_listen(d.world.keeper);
+    world_run(&d.world);
+    keeper_link_say(d.world.keeper, KEEP_UP);
+    say_ready(o->ready_fd, "ok\n");
+    log_info("velosd is up: home %s, %zu apps, keeper %d", d.home, d.world.n_apps, (int)d.world.keeper_pid);
+    if (orphaned)
+        become_keeper(&d);
+    uv_run(&d.loop, UV_RUN_DEFAULT);
+    log_info("velosd ends");
+    close_all(&d);
+    return 0;
+}

@@ -1,0 +1,43 @@
+/* src/daemon/daemon.h: the wiring: world, control socket, events, and how we take over and leave. */
+#pragma once
+#include "app/app.h"
+#include "daemon/events.h"
+
+struct daemon {
+    uv_loop_t loop;
+    struct world world;
+    const char *home;
+    char *keeper_program;
+    int sock, lock; /* kept as entries; -1: not there */
+
+    uv_pipe_t listener;
+    struct link conns;
+    size_t n_conns, partial; /* connections; bytes of unfinished lines in all of them */
+    uint64_t next_conn;
+    struct events events;
+    struct link ops;
+
+    uv_signal_t term, interrupt;
+    uv_timer_t farewell; /* a stalled disk must not keep us from ending */
+    bool ending;
+    enum keep_type last_word; /* KEEP_BYE, KEEP_LEAVE */
+    int64_t started_mono;
+};
+
+struct daemon_options {
+    const char *home;
+    int keeper_fd, ready_fd;
+    long nofile;
+};
+int daemon_run(const struct daemon_options *o); /* the exit status */
+
+struct op;
+/* Stops and forgets every app, then ends; o is a new op whose answer tells. */
+void daemon_stop_all(struct daemon *d, struct op *o);
+/* Ends once what was answered is sent; word: KEEP_BYE, KEEP_LEAVE. */
+void daemon_leave(struct daemon *d, enum keep_type word);
+
+/* adopt.c: reads what the keeper has. -1: it went away meanwhile, what came is adopted all the same. */
+int adopt(struct daemon *d);
+void adopt_resume(struct daemon *d); /* after the loop's parts run: watches, timers, exits that were missed */
+void become_keeper(struct daemon *d); /* the keeper is dead: exec in place; returns only if that fails */

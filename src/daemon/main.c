@@ -1,0 +1,38 @@
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "daemon/daemon.h"
+
+static int usage(void)
+{
+    fprintf(stderr, "usage: velosd --home DIR --keeper-fd N [--ready-fd N] [--nofile N]\n"
+                    "hint: velos-keeper starts it; to run the daemon in the foreground use `velos daemon`\n");
+    return 2;
+}
+
+int main(int argc, char **argv)
+{
+    struct daemon_options o = { .keeper_fd = -1, .ready_fd = -1 };
+    for (int i = 1; i + 1 < argc; i += 2) {
+        if (strcmp(argv[i], "--home") == 0)
+            o.home = argv[i + 1];
+        else if (strcmp(argv[i], "--keeper-fd") == 0)
+            o.keeper_fd = atoi(argv[i + 1]);
+        else if (strcmp(argv[i], "--ready-fd") == 0)
+            o.ready_fd = atoi(argv[i + 1]);
+        else if (strcmp(argv[i], "--nofile") == 0)
+            o.nofile = atol(argv[i + 1]);
+        else
+            return usage();
+    }
+    if (!o.home || o.keeper_fd < 0)
+        return usage();
+    fcntl(o.keeper_fd, F_SETFD, FD_CLOEXEC);
+    if (o.ready_fd >= 0)
+        fcntl(o.ready_fd, F_SETFD, FD_CLOEXEC);
+    log_open("velosd", getenv("VELOS_DEBUG") ? LOG_DEBUG : LOG_INFO);
+    return daemon_run(&o);
+}

@@ -1,0 +1,340 @@
+#include "daemon/op.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "app/entry.h"
+#include "base/log.h"
+#include "base/time.h"
+#include "daemon/show.h"
+
+struct item {
+    struct link link; /* in app->requests, until done */
+    struct op *op;
+    enum op_kind kind;
+    bool begun;
+    char *outcome; /* JSON, once done */
+};
+
+struct op {
+    struct link link;
+    struct daemon *daemon;
+    uint64_t conn; /* 0: nobody */
+    char *id;
+    bool wait;
+    bool going; /* op_go was called: it may end */
+    struct item **items;
+    size_t n, open;
+    void (*done)(struct daemon *d, size_t count);
+};
+
+struct op *op_new_silent(struct daemon *d)
+{
+    struct op *o = xnew(struct op);
+    o->daemon = d;
+    list_append(&d->ops, &o->link);
+    return o;
+}
+
+struct op *op_new(struct request *r, bool wait)
+{
+    struct op *o = op_new_silent(r->daemon);
+    o->conn = r->conn->number;
+    o->id = r->id ? xstrdup(r->id) : NULL;
+    o->wait = wait;
+    return o;
+}
+
+static void op_free(struct op *o)
+{
+    for (size_t i = 0; i < o->n; i++) {
+        free(o->items[i]->outcome);
+        free(o->items[i]);
+    }
+    list_remove(&o->link);
+    free(o->items);
+    free(o->id);
+    free(o);
+}
+
+static struct item *item_new(struct op *o, enum op_kind kind)
+{
+    struct item *it = xnew(struct item);
+    it->op = o;
+    it->kind = kind;
+    list_init(&it->link);
+    o->items = xrealloc(o->items, (o->n + 1) * sizeof(*o->items));
+    o->items[o->n++] = it;
+    return it;
+}
+
+static void op_finish(struct op *o)
+{
+    own_buf json = { 0 };
+    struct json_out j = JSON_OUT(&json);
+    json_open(&j, NULL, '{');
+    json_open(&j, "apps", '[');
+    for (size_t i = 0; i < o->n; i++)
+        json_raw(&j, NULL, o->items[i]->outcome);
+    json_close(&j, ']');
+    json_int(&j, "stopped", (int64_t)o->n);
+    json_close(&j, '}');
+    answer_result(o->daemon, o->conn, o->id, json.data);
+    struct daemon *d = o->daemon;
+    void (*done)(struct daemon *, size_t) = o->done;
+    size_t count = o->n;
+    op_free(o);
+    if (done)
+        done(d, count);
+}
+
+static void report_progress(const struct op *o)
+{
+    struct conn *c = o->n > 1 && o->id ? conn_find(o->daemon, o->conn) : NULL;
+    own_buf line = { 0 };
+    if (!c)
+        return;
+    buf_addf(&line, "{\"jsonrpc\":\"2.0\",\"method\":\"progress\",\"params\":{\"done\":%zu,\"of\":%zu}}\n",
+             o->n - o->open, o->n);
+    conn_send(c, &line);
+}
+
+/* take_outcome is the item's JSON. The op may end with it. */
+static void item_done(struct item *it, char *take_outcome)
+{
+    struct op *o = it->op;
+    list_remove(&it->link);
+    it->outcome = take_outcome;
+    o->open--;
+    if (o->open == 0 && o->going)
+        op_finish(o);
+    else if (o->going)
+        report_progress(o);
+}
+
+static char *outcome_of(const struct app *a, bool unchanged)
+{
+    own_buf b = { 0 };
+    struct json_out j = JSON_OUT(&b);
+    show_outcome(&j, a, unchanged);
+    return buf_steal(&b);
+}
+
+static char *outcome_error(const char *name, const struct err *e)
+{
+    own_buf b = { 0 };
+    struct json_out j = JSON_OUT(&b);
+    json_open(&j, NULL, '{');
+    json_str(&j, "name", name);
+    proto_write_error(&j, "error", e);
+    json_close(&j, '}');
+    return buf_steal(&b);
+}
+
+void op_add_unchanged(struct op *o, const struct app *a)
+{
+    item_new(o, OP_START)->outcome = outcome_of(a, true);
+}
+
+void op_add_error(struct op *o, const char *name, const struct err *e)
+{
+    item_new(o, OP_START)->outcome = outcome_error(name, e);
+}
+
+void op_when_done(struct op *o, void (*done)(struct daemon *d, size_t count))
+{
+    o->done = done;
+}
+
+static bool is_ending(enum op_kind k)
+{
+    return k == OP_STOP || k == OP_DELETE;
+}
+
+/* A stop always wins over a pending start or restart. */
+static void cancel_starts(struct app *a, enum op_kind by)
+{
+    struct err e;
+    err_set(&e, ERR_CANCELLED, "%s: a later %s won", a->spec->name, by == OP_STOP ? "stop" : "delete");
+    list_each_safe (l, &a->requests) {
+        struct item *it = container_of(l, struct item, link);
+        if (!is_ending(it->kind))
+            item_done(it, outcome_error(a->spec->name, &e));
+    }
+}
+
+void op_add(struct op *o, struct app *a, enum op_kind kind)
+{
+    if (is_ending(kind))
+        cancel_starts(a, kind);
+    struct item *it = item_new(o, kind);
+    o->open++;
+    list_append(&a->requests, &it->link);
+    world_touch(a);
+}
+
+void op_cancel(struct op *o)
+{
+    op_free(o);
+}
+
+void op_go(struct op *o)
+{
+    o->going = true;
+    if (o->open == 0)
+        op_finish(o);
+}
+
+/* One app's queue. */
+
+static void begin(struct app *a, enum op_kind kind)
+{
+    static const enum life_event events[] = {
+        [OP_START] = EV_START, [OP_STOP] = EV_STOP, [OP_RESTART] = EV_RESTART, [OP_DELETE] = EV_STOP
+    };
+    for (size_t i = 0; i < a->n; i++)
+        instance_feed(a->instances[i], events[kind], CAUSE_MANUAL);
+}
+
+static bool is_started(const struct instance *in, bool wait)
+{
+    if (life_is_stopping(in->life))
+        return false;
+    return in->life != LIFE_STARTING || (in->pid && !wait);
+}
+
+static bool is_complete(const struct app *a, const struct item *it)
+{
+    for (size_t i = 0; i < a->n; i++) {
+        const struct instance *in = a->instances[i];
+        if (is_ending(it->kind) ? !life_is_settled(in->life) : !is_started(in, it->op->wait))
+            return false;
+    }
+    return it->kind != OP_DELETE || a->n == 0;
+}
+
+/* A delete goes on when all is stopped: the logs are drained, then the instances go, then the app. */
+static void close_instances(struct app *a)
+{
+    for (size_t i = 0; i < a->n; i++)
+        if (!life_is_settled(a->instances[i]->life))
+            return;
+    if (a->removing)
+        return;
+    a->removing = true;
+    for (size_t i = a->n; i-- > 0;)
+        instance_close(a->instances[i]);
+}
+
+static const struct instance *find_life(const struct app *a, enum life life)
+{
+    for (size_t i = 0; i < a->n; i++)
+        if (a->instances[i]->life == life)
+            return a->instances[i];
+    return NULL;
+}
+
+/* Why a start is no success; false if it is one. */
+static bool start_failed(const struct app *a, const struct item *it, struct err *e)
+{
+    const struct instance *in = find_life(a, LIFE_ERRORED);
+    if (!in)
+        in = find_life(a, LIFE_STUCK);
+    if (!in && it->op->wait)
+        in = find_life(a, LIFE_WAITING);
+    if (!in)
+        return false;
+    if (in->spawn_error)
+        *e = *in->spawn_error;
+    else
+        err_set(e, ERR_FAILED, "%s", in->reason ? in->reason : "it ended");
+    err_in(e, "%s", a->spec->name);
+    return true;
+}
+
+static char *judge(const struct app *a, const struct item *it)
+{
+    struct err e;
+    if (it->kind == OP_STOP && find_life(a, LIFE_STUCK)) {
+        err_set(&e, ERR_FAILED, "%s: %s", a->spec->name, find_life(a, LIFE_STUCK)->reason);
+        return outcome_error(a->spec->name, &e);
+    }
+    if ((it->kind == OP_START || it->kind == OP_RESTART) && start_failed(a, it, &e))
+        return outcome_error(a->spec->name, &e);
+    return outcome_of(a, false);
+}
+
+/* A first start that failed leaves nothing behind: the person has the error and will try again. */
+static bool is_stillborn(const struct app *a)
+{
+    for (size_t i = 0; i < a->n; i++)
+        if (a->instances[i]->life != LIFE_ERRORED || a->instances[i]->started_wall)
+            return false;
+    return a->is_new && a->n > 0;
+}
+
+static void settle_new(struct app *a, enum op_kind kind)
+{
+    if (kind != OP_START || !a->is_new)
+        return;
+    if (is_stillborn(a)) {
+        a->removing = true;
+        for (size_t i = a->n; i-- > 0;)
+            instance_close(a->instances[i]);
+        return;
+    }
+    a->is_new = false;
+    entry_put_app(a);
+}
+
+static void fail_rest(struct app *a)
+{
+    struct err e;
+    err_set(&e, ERR_NOT_FOUND, "no app `%s`", a->spec->name);
+    while (!list_empty(&a->requests)) {
+        struct item *it = container_of(a->requests.next, struct item, link);
+        item_done(it, it->kind == OP_DELETE ? outcome_of(a, false) : outcome_error(a->spec->name, &e));
+    }
+}
+
+/* The items that are worked on now: the first, and those of its kind behind it. */
+static struct item *begin_first(struct app *a)
+{
+    struct item *first = container_of(a->requests.next, struct item, link);
+    if (!first->begun)
+        begin(a, first->kind);
+    list_each (l, &a->requests) {
+        struct item *it = container_of(l, struct item, link);
+        if (it->kind != first->kind)
+            break;
+        it->begun = true;
+    }
+    return first;
+}
+
+static void finish_begun(struct app *a, enum op_kind kind)
+{
+    list_each_safe (l, &a->requests) {
+        struct item *it = container_of(l, struct item, link);
+        if (it->begun && it->kind == kind && is_complete(a, it))
+            item_done(it, judge(a, it));
+    }
+}
+
+void op_advance(void *daemon, struct app *a)
+{
+    while (!a->removing && !list_empty(&a->requests)) {
+        struct item *first = begin_first(a);
+        enum op_kind kind = first->kind;
+        if (kind == OP_DELETE)
+            close_instances(a);
+        if (!is_complete(a, first))
+            break;
+        finish_begun(a, kind);
+        settle_new(a, kind);
+    }
+    if (a->removing && a->n == 0) {
+        fail_rest(a);
+        app_forget(a);
+    }
+}

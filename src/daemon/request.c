@@ -1,0 +1,148 @@
+#include "daemon/request.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define ARGS(...)                                                                                            \
+    (const char *const[])                                                                                    \
+    {                                                                                                        \
+        __VA_ARGS__, NULL                                                                                    \
+    }
+#define NO_ARGS                                                                                              \
+    (const char *const[])                                                                                    \
+    {                                                                                                        \
+        NULL                                                                                                 \
+    }
+
+const struct method methods[] = {
+    { "velos.hello", ARGS("protocol", "version"), req_hello, "Opens a connection.", true },
+    { "app.start", ARGS("apps", "select", "environ", "umask", "exists", "wait"), req_app_start,
+      "Starts new and known apps.", false },
+    { "app.stop", ARGS("select"), req_app_stop, "Stops apps; they stay listed.", false },
+    { "app.restart", ARGS("select", "apps", "environ"), req_app_restart, "Stops and starts apps.", false },
+    { "app.delete", ARGS("select"), req_app_delete, "Stops apps and forgets them.", false },
+    { "app.list", ARGS("select"), req_app_list, "One object per instance.", true },
+    { "app.info", ARGS("select"), req_app_info, "All there is to say about instances.", true },
+    { "log.files", ARGS("select"), req_log_files, "Where the logs are.", true },
+    { "events.subscribe", ARGS("since"), req_events_subscribe, "Events from here on, or from a number.",
+      true },
+    { "daemon.info", NO_ARGS, req_daemon_info, "Version, pids, uptime, counts.", true },
+    { "daemon.kill", ARGS("leave_apps"), req_daemon_kill, "Stops every app, then the daemon.", false },
+};
+const size_t methods_len = ARRAY_LEN(methods);
+
+static void answer(struct conn *c, const char *id, const char *json)
+{
+    own_buf line = { 0 };
+    if (!c || !id)
+        return;
+    buf_addf(&line, "{\"jsonrpc\":\"2.0\",\"id\":%s,\"result\":", id);
+    buf_adds(&line, json);
+    buf_adds(&line, "}\n");
+    conn_send(c, &line);
+}
+
+void request_result(struct request *r, const char *json)
+{
+    answer(r->conn, r->id, json);
+}
+
+void answer_result(struct daemon *d, uint64_t conn, const char *id, const char *json)
+{
+    answer(conn_find(d, conn), id, json);
+}
+
+void request_error(struct request *r, const struct err *e)
+{
+    own_buf line = { 0 };
+    if (!r->id && e->code != ERR_PARSE && e->code != ERR_REQUEST)
+        return;
+    proto_add_error(&line, r->id ? r->id : "null", e);
+    conn_send(r->conn, &line);
+}
+
+static const struct method *find_method(const char *name)
+{
+    for (size_t i = 0; i < methods_len; i++)
+        if (strcmp(methods[i].name, name) == 0)
+            return &methods[i];
+    return NULL;
+}
+
+static int unknown_method(const char *name, struct err *e)
+{
+    const char *names[ARRAY_LEN(methods) + 1] = { 0 };
+    for (size_t i = 0; i < methods_len; i++)
+        names[i] = methods[i].name;
+    const char *near = text_nearest(name, names);
+    err_set(e, ERR_METHOD, "no method `%.60s`", name);
+    return near ? err_hint(e, "did you mean %s?", near) : -1;
+}
+
+static int check_args(const struct method *m, const json_t *params, struct err *e)
+{
+    const char *key;
+    json_t *value;
+    json_object_foreach((json_t *)params, key, value)
+    {
+        bool known = strcmp(key, "token") == 0 || strcmp(key, "retry") == 0;
+        for (const char *const *a = m->args; !known && *a; a++)
+            known = strcmp(*a, key) == 0;
+        if (known)
+            continue;
+        const char *near = text_nearest(key, m->args);
+        err_set(e, ERR_PARAMS, "%s: unknown argument `%.60s`", m->name, key);
+        return near ? err_hint(e, "did you mean %s?", near) : -1;
+    }
+    const char *token = json_get_str(params, "token", "");
+    return strlen(token) > 64 ? err_set(e, ERR_PARAMS, "%s: token is longer than 64 bytes", m->name) : 0;
+}
+
+/* A request from its object: which method, and is it well-formed? */
+static const struct method *understand(struct request *r, const json_t *o, struct err *e)
+{
+    const json_t *id = json_object_get(o, "id"), *params = json_object_get(o, "params");
+    const char *name = json_get_str(o, "method", NULL);
+    if (json_is_string(id) || json_is_integer(id) || json_is_real(id))
+        r->id = json_dumps(id, JSON_ENCODE_ANY | JSON_COMPACT);
+    if (!name || (id && !r->id) || (params && !json_is_object(params))) {
+        err_set(e, ERR_REQUEST,
+                "not a JSON-RPC 2.0 request: method (text), params (object) and id are expected");
+        return NULL;
+    }
+    const struct method *m = find_method(name);
+    if (!m) {
+        unknown_method(name, e);
+        return NULL;
+    }
+    r->params = params;
+    if (params && check_args(m, params, e) < 0)
+        return NULL;
+    r->token = json_get_str(params, "token", NULL);
+    r->retry = json_get_flag(params, "retry", false);
+    return m;
+}
+
+void request_line(struct conn *c, const char *line, size_t n)
+{
+    struct err e;
+    own_json o = NULL;
+    own_json empty = json_object();
+    struct request r = { .daemon = c->daemon, .conn = c };
+    const struct method *m = json_parse(line, n, &o, &e) < 0 ? NULL : understand(&r, o, &e);
+    if (!r.params)
+        r.params = empty;
+    if (!m) {
+        request_error(&r, &e);
+    } else if (!c->greeted && m->run != req_hello) {
+        err_set(&e, ERR_REQUEST, "the first request must be velos.hello");
+        request_error(&r, &e);
+        conn_close(c, e.text);
+    } else if (c->daemon->ending && !m->read_only) {
+        err_set(&e, ERR_UNREACHABLE, "the daemon is ending");
+        request_error(&r, &e);
+    } else {
+        m->run(&r);
+    }
+    free(r.id);
+}

@@ -1,0 +1,43 @@
+/* src/daemon/request.h: the methods, one table. The socket is the first door to it; a handler never knows
+ * which door was used. */
+#pragma once
+#include "daemon/conn.h"
+
+struct request {
+    struct daemon *daemon;
+    struct conn *conn;
+    char *id;             /* as JSON; NULL: a notification, not answered */
+    const json_t *params; /* an object, never NULL */
+    const char *token;    /* or NULL */
+    bool retry;           /* the same request was sent before, to a daemon that is gone */
+};
+
+struct method {
+    const char *name;
+    const char *const *args; /* NULL-terminated */
+    void (*run)(struct request *r);
+    const char *about;
+    bool read_only;
+};
+extern const struct method methods[];
+extern const size_t methods_len;
+
+void request_line(struct conn *c, const char *line, size_t n);
+
+/* Answers. Exactly one of them per request, now or (through an op) later. */
+void request_result(struct request *r, const char *json);
+void request_error(struct request *r, const struct err *e);
+void answer_result(struct daemon *d, uint64_t conn, const char *id, const char *json);
+
+/* req/: the handlers, one file per family. */
+void req_hello(struct request *r);
+void req_app_start(struct request *r);
+void req_app_stop(struct request *r);
+void req_app_restart(struct request *r);
+void req_app_delete(struct request *r);
+void req_app_list(struct request *r);
+void req_app_info(struct request *r);
+void req_log_files(struct request *r);
+void req_events_subscribe(struct request *r);
+void req_daemon_info(struct request *r);
+void req_daemon_kill(struct request *r);

@@ -1,0 +1,145 @@
+#include "daemon/show.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/time.h"
+#include "conf/keys.h"
+
+static const char *signal_name(int sig, char out[24])
+{
+    const char *abbreviation = sigabbrev_np(sig);
+    if (abbreviation)
+        snprintf(out, 24, "SIG%s", abbreviation);
+    else
+        snprintf(out, 24, "SIGRTMIN+%d", sig - SIGRTMIN);
+    return out;
+}
+
+void show_exit(struct json_out *j, const struct exit_status *x)
+{
+    char name[24];
+    if (x && !x->signal)
+        json_int(j, "exit_code", x->code);
+    else
+        json_null_at(j, "exit_code");
+    json_str(j, "exit_signal", x && x->signal ? signal_name(x->signal, name) : NULL);
+}
+
+static void int_or_null(struct json_out *j, const char *key, int64_t value)
+{
+    if (value > 0)
+        json_int(j, key, value);
+    else
+        json_null_at(j, key);
+}
+
+static void row_members(struct json_out *j, const struct instance *in)
+{
+    const struct app_spec *s = in->app->spec;
+    int64_t uptime = instance_uptime(in);
+    json_int(j, "id", in->id);
+    json_str(j, "name", s->name);
+    json_str(j, "namespace", s->ns);
+    json_int(j, "instance", in->index);
+    int_or_null(j, "pid", in->pid);
+    json_str(j, "status", life_name(in->life));
+    json_null_at(j, "cpu_percent");
+    json_null_at(j, "memory_bytes");
+    if (uptime >= 0)
+        json_int(j, "uptime_ms", uptime);
+    else
+        json_null_at(j, "uptime_ms");
+    json_int(j, "restarts", in->restarts);
+    json_int(j, "unstable_restarts", policy_unstable_now(s, &in->memory, uptime));
+    show_exit(j, in->has_exited && in->last_exit.known ? &in->last_exit : NULL);
+    json_str(j, "reason", in->reason);
+    json_flag(j, "watching", s->watch);
+    json_str(j, "interpreter", in->interpreter ? in->interpreter : s->interpreter);
+    json_str(j, "script", s->script);
+    json_str(j, "cwd", s->cwd);
+    json_time(j, "created_at", in->app->created);
+}
+
+void show_list_row(struct json_out *j, const struct instance *in)
+{
+    json_open(j, NULL, '{');
+    row_members(j, in);
+    json_close(j, '}');
+}
+
+static void show_lives(struct json_out *j, const struct instance *in)
+{
+    const struct past_life *p;
+    json_open(j, "lives", '[');
+    for (size_t i = 0; (p = instance_life_ended(in, i)); i++) {
+        json_open(j, NULL, '{');
+        json_time(j, "started_at", p->started);
+        json_time(j, "ended_at", p->ended);
+        json_int(j, "uptime_ms", p->uptime);
+        json_str(j, "cause", cause_name(p->cause));
+        show_exit(j, p->exit.known ? &p->exit : NULL);
+        json_flag(j, "core_dumped", p->exit.core);
+        json_close(j, '}');
+    }
+    json_close(j, ']');
+}
+
+static void show_log(struct json_out *j, const struct instance *in)
+{
+    int64_t dropped = 0;
+    int error = 0;
+    for (int i = 0; i < OUTLET_N; i++)
+        if (in->outlets[i]) {
+            dropped += in->outlets[i]->dropped;
+            error = in->outlets[i]->error ? in->outlets[i]->error : error;
+        }
+    json_open(j, "log", '{');
+    json_int(j, "dropped_bytes", dropped);
+    json_str(j, "error", error ? strerror(error) : NULL);
+    json_close(j, '}');
+}
+
+void show_info(struct json_out *j, const struct instance *in)
+{
+    const struct app_spec *s = in->app->spec;
+    json_open(j, NULL, '{');
+    row_members(j, in);
+    json_strv(j, "args", s->args);
+    json_time(j, "started_at", in->started_wall);
+    bool due = in->life == LIFE_WAITING && in->deadline;
+    json_time(j, "next_start_at", due ? time_wall_ms() + in->deadline - time_mono_ms() : 0);
+    own_text out = instance_log_path(in, OUTLET_OUT);
+    own_text err = instance_log_path(in, OUTLET_ERR);
+    json_str(j, "out_file", out);
+    json_str(j, "error_file", err);
+    json_open(j, "counters", '{');
+    for (enum cause c = CAUSE_MANUAL; c < CAUSE_N; c++)
+        json_int(j, cause_name(c), in->counters[c]);
+    json_close(j, '}');
+    show_lives(j, in);
+    show_log(j, in);
+    keys_write_json(s, j, "settings");
+    json_close(j, '}');
+}
+
+void show_outcome(struct json_out *j, const struct app *a, bool unchanged)
+{
+    json_open(j, NULL, '{');
+    json_str(j, "name", a->spec->name);
+    json_str(j, "namespace", a->spec->ns);
+    json_open(j, "ids", '[');
+    for (size_t i = 0; i < a->n; i++)
+        json_int(j, NULL, a->instances[i]->id);
+    json_close(j, ']');
+    json_open(j, "pids", '[');
+    for (size_t i = 0; i < a->n; i++)
+        if (a->instances[i]->pid)
+            json_int(j, NULL, a->instances[i]->pid);
+    json_close(j, ']');
+    json_str(j, "status", life_name(app_life(a)));
+    if (unchanged)
+        json_flag(j, "unchanged", true);
+    json_close(j, '}');
+}

@@ -1,0 +1,38 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "keeper/keeper.h"
+
+static int usage(void)
+{
+    fprintf(stderr, "usage: velos-keeper --home DIR [--foreground] [--ready-fd N] [--resume-fd N]"
+                    " [--nofile N]\n"
+                    "hint: velos starts it; to run the daemon in the foreground use `velos daemon`\n");
+    return 2;
+}
+
+int main(int argc, char **argv)
+{
+    struct keeper_options o = { .ready_fd = -1, .resume_fd = -1 };
+    for (int i = 1; i < argc; i++) {
+        bool more = i + 1 < argc;
+        if (strcmp(argv[i], "--foreground") == 0)
+            o.foreground = true;
+        else if (more && strcmp(argv[i], "--home") == 0)
+            o.home = argv[++i];
+        else if (more && strcmp(argv[i], "--ready-fd") == 0)
+            o.ready_fd = atoi(argv[++i]);
+        else if (more && strcmp(argv[i], "--resume-fd") == 0)
+            o.resume_fd = atoi(argv[++i]);
+        else if (more && strcmp(argv[i], "--nofile") == 0)
+            o.nofile = atol(argv[++i]);
+        else
+            return usage();
+    }
+    if (!o.home)
+        return usage();
+    log_open("velos-keeper", LOG_INFO);
+    return keeper_run(&o);
+}

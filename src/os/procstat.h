@@ -1,0 +1,26 @@
+/* src/os/procstat.h: who is running: one process, or all of them in one pass. */
+#pragma once
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "base/def.h"
+
+struct proc_info {
+    pid_t pid, ppid, pgrp, session;
+    char state;     /* 'Z' is a zombie, 'X' dead */
+    uint64_t start; /* ticks since boot: with the pid it names a process for ever (proc(5), field 22) */
+};
+
+/* False when there is no such process. */
+bool procstat_read(pid_t pid, struct proc_info *out);
+
+/* Every process, in one pass over /proc. Returns the count, or -1 with errno. *out is malloced. */
+ssize_t procstat_all(struct proc_info **out);
+
+/* The value of a variable in the environment the process was exec'ed with. False: not there, or not to be
+ * read. */
+bool procstat_get_env(pid_t pid, const char *name, char *out, size_t size);
+
+/* kill(2) for a process known by pid and start time, through a pidfd where there is one, so that a reused pid
+ * is never hit. -1 and ESRCH when it is gone. */
+int procstat_kill(pid_t pid, uint64_t start, int sig);

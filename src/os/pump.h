@@ -1,0 +1,22 @@
+/* src/os/pump.h: bytes from a pipe to a file, without a stop in our memory where the system can. */
+#pragma once
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "base/def.h"
+
+/* Moves up to `most` bytes from the non-blocking pipe to the file at *offset (advanced). *offset -1: the
+ * file's own position (a FIFO, a device). Returns bytes, 0 for a pipe that is empty and has no writers; -1
+ * with errno, EAGAIN when the pipe is empty. *file_failed tells that the errno is of the file: nothing was
+ * taken from the pipe then. */
+ssize_t os_pump(int pipe_fd, int file_fd, int64_t *offset, size_t most, bool *file_failed);
+
+/* Takes up to `most` bytes from the pipe and forgets them. Bytes, or -1. */
+ssize_t os_pump_drop(int pipe_fd, size_t most);
+
+/* How many bytes wait in the pipe (FIONREAD). */
+bool os_pump_waiting(int pipe_fd, int *bytes);
+
+/* Room in the pipe, and making it larger; both may fail without harm. */
+int os_pump_size(int pipe_fd);
+void os_pump_grow(int pipe_fd, int bytes);

@@ -1,0 +1,35 @@
+/* src/os/spawn.h: one child, as an app should find the world: its own session and process group, only the
+ * descriptors it was given, default signals, nothing blocked. */
+#pragma once
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "base/def.h"
+
+struct os_spawn {
+    const char *exec; /* absolute path */
+    char *const *argv, *const *envp;
+    const char *cwd;
+    int in, out, err; /* in: -1 is /dev/null */
+    mode_t umask;
+    long nofile; /* soft RLIMIT_NOFILE; 0: as it is */
+
+    bool has_user;
+    uid_t uid;
+    gid_t gid;
+    const gid_t *groups;
+    size_t n_groups;
+
+    /* What the child sends to keeper_fd between fork and exec, so that it is known to the keeper whatever
+     * happens to us: born_len bytes with its pid written at born_pid. keeper_fd -1: nothing. */
+    int keeper_fd;
+    void *born;
+    size_t born_len;
+    int32_t *born_pid;
+};
+
+enum os_spawn_step { SPAWN_OK, SPAWN_FORK, SPAWN_KEEPER, SPAWN_USER, SPAWN_CHDIR, SPAWN_EXEC };
+
+/* The child's pid, or -1 with errno and *step set. When it returns, exec has succeeded or failed: the
+ * child of a failed spawn is already reaped. Linux: vfork(2), so it costs the same however large we are. */
+pid_t os_spawn(const struct os_spawn *s, enum os_spawn_step *step);

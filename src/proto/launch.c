@@ -1,0 +1,240 @@
+/* How a daemon comes up. Whoever finds none takes the lock of the home folder itself, looks again, and
+ * only then starts velos-keeper; fifty racing CLIs so start one. The keeper gets the write end of a pipe
+ * and says "ok" on it once the socket answers, or why there is no daemon. The lock is held until then.
+ *
+ * The keeper outlives us and must hold nothing of ours: `$(velos start x)` returns when the last copy of
+ * its stdout is closed. */
+#include "proto/launch.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/time.h"
+#include "config.h"
+#include "os/fds.h"
+#include "os/unixsock.h"
+#include "proto/proto.h"
+
+enum {
+    READY_FD = 3, /* in the keeper */
+    LOG_MOST = 10 << 20,
+};
+
+int launch_prepare_home(const char *home, struct err *e)
+{
+    struct stat st;
+    if (stat(home, &st) < 0 && errno == ENOENT) {
+        if (path_make_dirs(home, 0700, e) < 0)
+            return -1;
+    }
+    if (stat(home, &st) < 0)
+        return err_sys(e, "home %s", home);
+    if (!S_ISDIR(st.st_mode)) {
+        err_set(e, ERR_FAILED, "home %s: not a folder", home);
+        return err_hint(e, "move it away, or name another home in VELOS_HOME");
+    }
+    if (st.st_uid != geteuid() && geteuid() != 0) {
+        err_set(e, ERR_DENIED, "home %s: belongs to user id %d, not to you", home, (int)st.st_uid);
+        return err_hint(e, "name a home of your own in VELOS_HOME");
+    }
+    return 0;
+}
+
+/* The folder of the running program, or NULL where the system does not tell. */
+static char *own_folder(void)
+{
+    char path[PATH_MAX];
+    ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 1);
+    if (n <= 0)
+        return NULL;
+    path[n] = '\0';
+    return path_dir(path);
+}
+
+int launch_find_keeper(char **out, struct err *e)
+{
+    own_text beside = own_folder();
+    const char *const folders[] = { beside, VELOS_LIBEXECDIR };
+    for (size_t i = 0; i < ARRAY_LEN(folders); i++) {
+        if (!folders[i])
+            continue;
+        own_text path = path_join(folders[i], "velos-keeper");
+        if (access(path, X_OK) == 0) {
+            *out = steal(path);
+            return 0;
+        }
+    }
+    err_set(e, ERR_UNREACHABLE, "velos-keeper is neither in %s nor in %s", beside ? beside : "(unknown)",
+            VELOS_LIBEXECDIR);
+    return err_hint(e, "install velos again");
+}
+
+/* What the child needs, made beforehand: between fork and exec nothing is allocated. */
+struct birth {
+    const char *keeper;
+    char *const *argv;
+    int null, log, ready; /* all above READY_FD, so that no dup2 lands on one of them */
+};
+
+static void default_signals(void)
+{
+    struct sigaction plain = { .sa_handler = SIG_DFL };
+    for (int s = 1; s < NSIG; s++)
+        sigaction(s, &plain, NULL); /* fails for SIGKILL, SIGSTOP and libc's own: as it should */
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+no_return static void become_keeper(const struct birth *b)
+{
+    setsid();
+    default_signals();
+    umask(077);
+    if (chdir("/") == 0 && dup2(b->null, 0) >= 0 && dup2(b->log, 1) >= 0 && dup2(b->log, 2) >= 0 &&
+        dup2(b->ready, READY_FD) >= 0) {
+        os_fds_close_from(READY_FD + 1);
+        execv(b->keeper, b->argv);
+    }
+    const char *why = strerrordesc_np(errno);
+    if (write(READY_FD, why, strlen(why)) < 0)
+        _exit(126);
+    _exit(127);
+}
+
+/* Moves *fd above READY_FD. */
+static int lift(int *fd, struct err *e)
+{
+    if (*fd > READY_FD)
+        return 0;
+    int high = fcntl(*fd, F_DUPFD_CLOEXEC, READY_FD + 1);
+    if (high < 0)
+        return err_sys(e, "duplicate a descriptor");
+    fd_done(fd);
+    *fd = high;
+    return 0;
+}
+
+static int open_lifted(const char *path, int flags, int *out, struct err *e)
+{
+    own_fd fd = open(path, flags | O_CLOEXEC | O_NOCTTY, 0600);
+    if (fd < 0)
+        return err_sys(e, "open %s", path);
+    if (lift(&fd, e) < 0)
+        return -1;
+    *out = steal_fd(fd);
+    return 0;
+}
+
+static void rotate_log(const char *path)
+{
+    struct stat st;
+    if (stat(path, &st) < 0 || st.st_size <= LOG_MOST)
+        return;
+    own_text old = xasprintf("%s.1", path);
+    (void)!rename(path, old); /* fails: the log goes on growing, which is no reason not to start */
+}
+
+static int spawn_keeper(const char *home, int take_ready, struct err *e)
+{
+    own_fd ready = take_ready, null = -1, log = -1;
+    own_text keeper = NULL;
+    own_text log_path = path_join(home, PROTO_LOG);
+    rotate_log(log_path);
+    if (lift(&ready, e) < 0 || launch_find_keeper(&keeper, e) < 0 ||
+        open_lifted("/dev/null", O_RDWR, &null, e) < 0 ||
+        open_lifted(log_path, O_WRONLY | O_CREAT | O_APPEND, &log, e) < 0)
+        return -1;
+
+    char number[16];
+    snprintf(number, sizeof(number), "%d", READY_FD);
+    char *argv[] = { keeper, "--home", (char *)home, "--ready-fd", number, NULL };
+    struct birth birth = { keeper, argv, null, log, ready };
+    pid_t pid = fork();
+    if (pid < 0)
+        return err_sys(e, "fork");
+    if (pid == 0)
+        become_keeper(&birth);
+    return 0;
+}
+
+/* 1: more may come, 0: the writer has closed, -1: error. */
+static int read_some(int fd, int64_t deadline, struct buf *said, struct err *e)
+{
+    int64_t left = deadline - time_mono_ms();
+    struct pollfd p = { .fd = fd, .events = POLLIN };
+    int r = poll(&p, 1, (int)MAX(left, 0));
+    if (r < 0 && errno == EINTR)
+        return 1;
+    if (r <= 0)
+        return err_set(e, ERR_UNREACHABLE, "it is not ready after the time it has for that");
+    char part[256];
+    ssize_t n = read(fd, part, sizeof(part));
+    if (n < 0)
+        return err_sys(e, "read its first word");
+    buf_add(said, part, (size_t)n);
+    return n > 0;
+}
+
+static int await_ready(int fd, int64_t deadline, struct err *e)
+{
+    own_buf said = { 0 };
+    int r;
+    while ((r = read_some(fd, deadline, &said, e)) > 0)
+        if (said.len > sizeof(e->text) || memchr(said.data, '\n', said.len))
+            break;
+    if (r < 0)
+        return -1;
+    const char *word = said.data ? said.data : "";
+    size_t len = strcspn(word, "\n");
+    if (len == 2 && memcmp(word, "ok", 2) == 0)
+        return 0;
+    return len ? err_set(e, ERR_UNREACHABLE, "%.*s", (int)len, word)
+               : err_set(e, ERR_UNREACHABLE, "it ended at once");
+}
+
+static int start(const char *home, int64_t deadline, struct err *e)
+{
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) < 0)
+        return err_sys(e, "pipe");
+    own_fd from = ends[0];
+    if (spawn_keeper(home, ends[1], e) < 0)
+        return -1;
+    if (await_ready(from, deadline, e) < 0)
+        return err_hint(e, "see %s/" PROTO_LOG, home);
+    return 0;
+}
+
+int launch_daemon(const char *home, int timeout_ms, struct err *e)
+{
+    if (launch_prepare_home(home, e) < 0)
+        return -1;
+    own_fd lock = open(home, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (lock < 0)
+        return err_sys(e, "open %s", home);
+    while (flock(lock, LOCK_EX) < 0)
+        if (errno != EINTR)
+            return err_sys(e, "lock %s", home);
+
+    struct err unused;
+    int fd = os_unix_connect(home, PROTO_SOCKET, &unused);
+    if (fd >= 0)
+        return fd; /* somebody was faster */
+    if (start(home, time_mono_ms() + timeout_ms, e) < 0) {
+        if (e->code == ERR_FAILED)
+            e->code = ERR_UNREACHABLE;
+        return err_in(e, "start the daemon");
+    }
+    return os_unix_connect(home, PROTO_SOCKET, e);
+}

@@ -1,0 +1,149 @@
+"""`velos logs`: the tail of both streams, and following through restarts and the death of the daemon."""
+
+import os
+import signal
+import subprocess
+
+import pytest
+
+from harness import BINARIES, FIXTURES, SLOW, eventually
+
+
+class Follower:
+    """`velos logs -f` in the background; what it said goes to a file."""
+
+    def __init__(self, velos, *args):
+        self.path = velos.work / "followed"
+        with self.path.open("w") as out:
+            self.child = velos.popen("logs", "-f", *args, stdout=out, stderr=subprocess.STDOUT)
+
+    def wait(self, text, deadline=10):
+        eventually(lambda: text in self.path.read_text(), f"{text!r} is followed; so far: {self.path.read_text()!r}", deadline)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        assert self.child.poll() is None, f"it left by itself: {self.path.read_text()!r}"
+        self.child.send_signal(signal.SIGINT)
+        self.child.wait(5 * SLOW)
+
+
+def talker(velos, script):
+    velos.write("talk.sh", script)
+    velos.run("start", "talk.sh", "--no-autorestart")
+    eventually(lambda: velos.app("talk")["status"] == "stopped", "it has said everything")
+
+
+def test_tail_of_both_streams(velos):
+    talker(velos, "for i in $(seq 1 40); do echo out $i; echo err $i >&2; done\n")
+    said = velos.run("logs", "talk").out
+    assert "out 40" in said and "err 40" in said
+    assert len([line for line in said.splitlines() if "out " in line or "err " in line]) <= 30
+    assert "out 1\n" not in said
+    out_only = velos.run("logs", "talk", "--out", "--lines", "3").out
+    assert [line.split("out ")[1] for line in out_only.splitlines() if "out " in line] == ["38", "39", "40"]
+    assert "err " not in out_only
+    err_only = velos.run("logs", "talk", "--err", "--lines", "2").out
+    assert "err 40" in err_only and "out 40" not in err_only
+
+
+def test_raw_is_the_bytes(velos):
+    talker(velos, "printf 'one\\ttab\\n\\033[31mred\\033[0m\\nno newline at the end'\n")
+    assert velos.run("logs", "talk", "--raw", "--out").out.rstrip("\n") == "one\ttab\n\033[31mred\033[0m\nno newline at the end"
+
+
+def test_nothing_of_the_end_is_lost(velos):
+    """An app that says much and ends at once: its pipe is drained before it is closed."""
+    talker(velos, "seq 1 20000\n")
+    assert velos.log("talk").split() == [str(n) for n in range(1, 20001)]
+
+
+def test_all_apps_together(velos):
+    velos.run("start", FIXTURES / "hello.sh")
+    velos.run("start", FIXTURES / "hello.py", "--name", "snake")
+    velos.wait_log("hello", "hello")
+    velos.wait_log("snake", "hello")
+    said = velos.run("logs").out
+    assert "shell says hello" in said and "python says hello" in said
+    assert "snake" in said, "each line says whose it is"
+
+
+def test_logs_need_no_daemon(velos):
+    talker(velos, "echo words of old\n")
+    velos.run("kill")
+    eventually(lambda: not velos.processes(), "all is over")
+    assert "words of old" in velos.run("logs", "talk").out
+    assert not velos.processes(), "reading starts nothing"
+
+
+def test_unknown_app(velos):
+    velos.run("start", FIXTURES / "hello.sh")
+    assert "helo" in velos.fails(3, "logs", "helo").err
+
+
+def test_follow_through_restart_and_death(velos):
+    velos.run("start", FIXTURES / "hello.sh")
+    first = velos.pid("hello")
+    with Follower(velos, "hello") as follower:
+        follower.wait(f"shell says hello from {first}")
+        velos.run("restart", "hello")
+        follower.wait("shell says bye")
+        second = velos.pid("hello")
+        follower.wait(f"shell says hello from {second}")
+        os.kill(velos.daemon()["pid"], signal.SIGKILL)
+        assert velos.pid("hello") == second
+        os.kill(velos.daemon()["keeper_pid"], signal.SIGKILL)
+        velos.run("restart", "hello")
+        follower.wait(f"shell says hello from {velos.pid('hello')}")
+        assert follower.path.read_text().count("shell says bye") == 2, "each line once"
+
+
+def test_follow_sees_a_new_app(velos):
+    velos.run("start", FIXTURES / "hello.sh")
+    with Follower(velos) as follower:
+        follower.wait("shell says hello")
+        velos.run("start", FIXTURES / "hello.py", "--name", "late")
+        follower.wait("python says hello")
+
+
+def test_follow_at_speed_loses_nothing(velos):
+    ledger = velos.work / "ledger"
+    ledger.mkdir()
+    velos.run("start", FIXTURES / "hello.sh")
+    with Follower(velos, "--raw") as follower:
+        velos.run("start", BINARIES / "logger", "--name", "fast", "--", "fast", ledger, "50000", "500", "1")
+        pid = velos.pid("fast")
+        follower.wait(f"fast {pid} 50000", 30)
+        numbers = [int(line.split()[2]) for line in follower.path.read_text().splitlines() if line.startswith("fast ")]
+        assert numbers == list(range(1, 50001))
+
+
+def test_a_truncated_file_goes_on(velos):
+    """Somebody empties the file from outside: the log goes on at the new end, without a hole."""
+    velos.write("talk.sh", "echo before; read -r _ < go; echo after; sleep 1000\n")
+    os.mkfifo(velos.work / "go")
+    velos.run("start", "talk.sh")
+    velos.wait_log("talk", "before")
+    path = velos.home / "logs/talk-out.log"
+    os.truncate(path, 0)
+    (velos.work / "go").write_text("\n")
+    velos.wait_log("talk", "after")
+    assert path.read_bytes() == b"after\n"
+
+
+@pytest.mark.parametrize("same", [False, True], ids=["own files", "one file"])
+def test_log_files_of_ones_own(velos, same):
+    err = "both.log" if same else "err.log"
+    velos.write("talk.sh", "echo to out; echo to err >&2\n")
+    velos.write(
+        "velos.toml",
+        f'[apps.talk]\nscript = "talk.sh"\nautorestart = false\nout_file = "{"both.log" if same else "out.log"}"\nerror_file = "{err}"\n',
+    )
+    velos.run("start", "velos.toml")
+    eventually(lambda: velos.app("talk")["status"] == "stopped", "it has said everything")
+    if same:
+        assert sorted((velos.work / "both.log").read_text().splitlines()) == ["to err", "to out"]
+    else:
+        assert (velos.work / "out.log").read_text() == "to out\n"
+        assert (velos.work / "err.log").read_text() == "to err\n"
