@@ -6,9 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <libsmartcols.h>
-
 #include "cli/out.h"
+#include "cli/status.h"
 
 enum {
     COLUMNS_MOST = 16,
@@ -73,9 +72,9 @@ void table_add(struct table *t, const char *const *cells, size_t colored, const 
 struct fit {
     int widths[COLUMNS_MOST];
     bool gone[COLUMNS_MOST];
-    int cut; /* width of the column that shrinks */
 };
 
+/* Characters, and so columns: what a table holds (names, numbers) is never wide nor combining. */
 static int width_of(const char *s)
 {
     int n = 0;
@@ -95,17 +94,15 @@ static void measure(const struct table *t, const struct table_look *look, struct
         f->widths[i] = width_of(head(&t->columns[i], look));
         for (size_t r = 0; r < t->n_rows; r++)
             f->widths[i] = MAX(f->widths[i], width_of(t->rows[r].cells[i]));
-        if (t->columns[i].shrinks)
-            f->cut = f->widths[i];
     }
 }
 
 static int total(const struct table *t, const struct table_look *look, const struct fit *f)
 {
-    int sum = look->boxes ? 1 : 0;
+    int sum = look->boxes ? 1 : -2;
     for (size_t i = 0; i < t->n; i++)
         if (!f->gone[i])
-            sum += (t->columns[i].shrinks ? f->cut : f->widths[i]) + (look->boxes ? 3 : 2);
+            sum += f->widths[i] + (look->boxes ? 3 : 2);
     return sum;
 }
 
@@ -122,26 +119,36 @@ static bool drop_one(const struct table *t, struct fit *f)
     return true;
 }
 
-/* The column that shrinks gets what the others leave, between least and its natural width. */
-static void shrink(const struct table *t, const struct table_look *look, struct fit *f, int least)
+/* The column that shrinks gets what the others leave: between `least` and its natural width. */
+static void shrink(const struct table *t, const struct table_look *look, struct fit *f, int natural,
+                   int least)
 {
-    int natural = f->cut;
-    f->cut = 0;
-    f->cut = MAX(MIN(natural, least), MIN(natural, look->width - total(t, look, f)));
+    for (size_t i = 0; i < t->n; i++) {
+        if (!t->columns[i].shrinks)
+            continue;
+        f->widths[i] = 0;
+        f->widths[i] = MIN(natural, MAX(least, look->width - total(t, look, f)));
+    }
+}
+
+static int natural_width(const struct table *t, const struct fit *f)
+{
+    for (size_t i = 0; i < t->n; i++)
+        if (t->columns[i].shrinks)
+            return f->widths[i];
+    return 0;
 }
 
 static void fit_width(const struct table *t, const struct table_look *look, struct fit *f)
 {
     measure(t, look, f);
-    int natural = f->cut;
     if (!look->width)
         return;
-    do {
-        f->cut = natural;
-        shrink(t, look, f, SHRINK_FIRST);
-    } while (total(t, look, f) > look->width && drop_one(t, f));
-    if (total(t, look, f) > look->width)
-        shrink(t, look, f, SHRINK_LAST);
+    int natural = natural_width(t, f);
+    do
+        shrink(t, look, f, natural, SHRINK_FIRST);
+    while (total(t, look, f) > look->width && drop_one(t, f));
+    shrink(t, look, f, natural, SHRINK_LAST);
 }
 
 static char *cut_text(const char *s, int width, bool utf8)
@@ -161,99 +168,108 @@ static char *cut_text(const char *s, int width, bool utf8)
 
 /* Printing --------------------------------------------------------------------------------------------- */
 
-static void fill_row(const struct table *t, const struct row *r, const struct table_look *look,
-                     const struct fit *f, struct libscols_line *line)
+/* What stands around cells, and the lines above the head, below it and below all. */
+struct frame {
+    const char *left, *between, *right;
+    const char *rules[3][3], *rule; /* none: no lines */
+};
+static const struct frame no_frame = { .left = "", .between = "  ", .right = "" };
+static const struct frame ascii_frame = {
+    .left = "| ",
+    .between = " | ",
+    .right = " |",
+    .rules = { { "+-", "-+-", "-+" }, { "+-", "-+-", "-+" }, { "+-", "-+-", "-+" } },
+    .rule = "-",
+};
+static const struct frame utf8_frame = {
+    .left = "│ ",
+    .between = " │ ",
+    .right = " │",
+    .rules = { { "┌─", "─┬─", "─┐" }, { "├─", "─┼─", "─┤" }, { "└─", "─┴─", "─┘" } },
+    .rule = "─",
+};
+
+struct print {
+    const struct table *t;
+    const struct table_look *look;
+    const struct fit *fit;
+    const struct frame *frame;
+    struct buf *out;
+};
+
+static void add_blanks(struct buf *out, int n)
 {
-    size_t at = 0;
-    for (size_t i = 0; i < t->n; i++) {
-        if (f->gone[i])
-            continue;
-        if (t->columns[i].shrinks)
-            scols_line_refer_data(line, at, cut_text(r->cells[i], f->cut, look->utf8));
-        else
-            scols_line_set_data(line, at, r->cells[i]);
-        if (r->color && i == r->colored)
-            scols_cell_set_color(scols_line_get_cell(line, at), r->color);
-        at++;
-    }
+    for (; n > 0; n--)
+        buf_addc(out, ' ');
 }
 
-static char *lay_out(const struct table *t, const struct table_look *look, const struct fit *f)
-{
-    struct libscols_table *s = scols_new_table();
-    scols_table_enable_colors(s, look->colors);
-    scols_table_set_termforce(s, SCOLS_TERMFORCE_NEVER); /* it fits already */
-    scols_table_set_column_separator(s, !look->boxes ? "  " : look->utf8 ? " │ " : " | ");
-    for (size_t i = 0; i < t->n; i++)
-        if (!f->gone[i])
-            scols_table_new_column(s, head(&t->columns[i], look), 0,
-                                   t->columns[i].right ? SCOLS_FL_RIGHT : 0);
-    for (size_t r = 0; r < t->n_rows; r++)
-        fill_row(t, &t->rows[r], look, f, scols_table_new_line(s, NULL));
-    char *text = NULL;
-    scols_print_table_to_string(s, &text);
-    scols_unref_table(s);
-    return text ? text : xstrdup("");
-}
-
-/* ├──┼──┤ under the columns that are there. */
-static void add_rule(const struct table *t, const struct table_look *look, const struct fit *f,
-                     const char *const ends[3], struct buf *out)
+static void add_rule(const struct print *p, const char *const ends[3])
 {
     const char *joint = ends[0];
-    for (size_t i = 0; i < t->n; i++) {
-        if (f->gone[i])
+    if (!p->frame->rule)
+        return;
+    for (size_t i = 0; i < p->t->n; i++) {
+        if (p->fit->gone[i])
             continue;
-        buf_adds(out, joint);
-        int width = t->columns[i].shrinks ? f->cut : f->widths[i];
-        for (int n = 0; n < width + 2; n++)
-            buf_adds(out, look->utf8 ? "─" : "-");
+        buf_adds(p->out, joint);
+        for (int n = 0; n < p->fit->widths[i]; n++)
+            buf_adds(p->out, p->frame->rule);
         joint = ends[1];
     }
-    buf_adds(out, ends[2]);
-    buf_addc(out, '\n');
+    buf_adds(p->out, ends[2]);
+    buf_addc(p->out, '\n');
 }
 
-/* Width on the terminal of a line that may hold colours. */
-static int shown_width(const char *s, size_t n)
+static void add_cell(const struct print *p, size_t i, const char *text, const char *color)
 {
-    int width = 0;
-    for (size_t i = 0; i < n; i++) {
-        if (s[i] == '\033')
-            while (i + 1 < n && s[i] != 'm')
-                i++;
-        else
-            width += (s[i] & 0xc0) != 0x80;
-    }
-    return width;
+    int width = p->fit->widths[i];
+    own_text cut = width_of(text) > width ? cut_text(text, width, p->look->utf8) : NULL;
+    const char *cell = cut ? cut : text, *paint = p->look->colors ? color_code(color) : "";
+    int blanks = width - width_of(cell);
+    if (p->t->columns[i].right)
+        add_blanks(p->out, blanks);
+    buf_adds(p->out, paint);
+    buf_adds(p->out, cell);
+    if (paint[0])
+        buf_adds(p->out, color_code("reset"));
+    if (!p->t->columns[i].right)
+        add_blanks(p->out, blanks);
 }
 
-static void add_boxed(const struct table *t, const struct table_look *look, const struct fit *f,
-                      const char *text, struct buf *out)
+static void add_row(const struct print *p, char *const *cells, size_t colored, const char *color)
 {
-    static const char *const fancy[3][3] = { { "┌", "┬", "┐" }, { "├", "┼", "┤" }, { "└", "┴", "┘" } };
-    static const char *const plain[3][3] = { { "+", "+", "+" }, { "+", "+", "+" }, { "+", "+", "+" } };
-    const char *const(*rules)[3] = look->utf8 ? fancy : plain;
-    const char *side = look->utf8 ? "│" : "|";
-    int inner = total(t, look, f) - 4;
-    add_rule(t, look, f, rules[0], out);
-    for (size_t row = 0; *text; row++) {
-        size_t n = strcspn(text, "\n");
-        buf_addf(out, "%s %.*s%*s %s\n", side, (int)n, text, MAX(inner - shown_width(text, n), 0), "", side);
-        if (row == 0)
-            add_rule(t, look, f, rules[1], out);
-        text += n + (text[n] == '\n');
+    const char *before = p->frame->left;
+    for (size_t i = 0; i < p->t->n; i++) {
+        if (p->fit->gone[i])
+            continue;
+        buf_adds(p->out, before);
+        add_cell(p, i, cells[i], i == colored ? color : NULL);
+        before = p->frame->between;
     }
-    add_rule(t, look, f, rules[2], out);
+    buf_adds(p->out, p->frame->right);
+    while (p->out->data[p->out->len - 1] == ' ') /* without a frame the last column is not padded */
+        p->out->len--;
+    buf_addc(p->out, '\n');
+}
+
+static void add_head(const struct print *p)
+{
+    const char *heads[COLUMNS_MOST];
+    for (size_t i = 0; i < p->t->n; i++)
+        heads[i] = head(&p->t->columns[i], p->look);
+    add_row(p, (char *const *)heads, 0, NULL);
 }
 
 void table_print(const struct table *t, const struct table_look *look, struct buf *out)
 {
-    struct fit f = { 0 };
-    fit_width(t, look, &f);
-    own_text text = lay_out(t, look, &f);
-    if (look->boxes)
-        add_boxed(t, look, &f, text, out);
-    else
-        buf_addf(out, "%s%s", text, text_ends(text, "\n") ? "" : "\n");
+    struct fit fit = { 0 };
+    fit_width(t, look, &fit);
+    const struct frame *frame = !look->boxes ? &no_frame : look->utf8 ? &utf8_frame : &ascii_frame;
+    struct print p = { t, look, &fit, frame, out };
+    add_rule(&p, frame->rules[0]);
+    add_head(&p);
+    add_rule(&p, frame->rules[1]);
+    for (size_t r = 0; r < t->n_rows; r++)
+        add_row(&p, t->rows[r].cells, t->rows[r].colored, t->rows[r].color);
+    add_rule(&p, frame->rules[2]);
 }

@@ -257,6 +257,9 @@ TEST(syntax)
         { "x = '\xff'\n", "1:" },
         { "\xff\xfe[", "1:" },
         { "{\"apps\": []}", "1:" },
+        { "[&", "1:" }, /* toml++ would end the program, see toml.cc */
+        { "x = 1\n[[/a]]\n", "2:" },
+        { "[ \x01]", "1:" },
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         check_row(i);

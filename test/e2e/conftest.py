@@ -8,7 +8,7 @@ import pytest
 
 from harness import BUILD, Velos
 
-LAST_WORDS = 100  # lines of velosd.log shown with a failure
+LAST_WORDS = int(os.environ.get("VELOS_LAST_WORDS") or 100)  # lines of velosd.log shown with a failure
 
 
 

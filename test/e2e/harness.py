@@ -26,7 +26,7 @@ FIXTURES = ROOT / "test/fixtures"
 BINARIES = BUILD / "test/fixtures"
 SLOW = float(os.environ.get("VELOS_SLOW") or 1)  # sanitizers: deadlines are stretched by it
 
-MANAGER = ("velosd", "velos-keeper", "velos")  # comm of what is not an app
+MANAGER = ("velosd", "velos-keeper", "velos", "")  # comm of what is not an app; "": just gone
 
 T = TypeVar("T")
 

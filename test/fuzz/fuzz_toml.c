@@ -1,7 +1,7 @@
 /* A velos.toml: parsed, printed back in one line per key, parsed again, compared; its apps are read.
  *
- *   clang++ -std=c++17 -g -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-rtti -DTOML_EXCEPTIONS=0 -Isrc
- * \ -c src/conf/toml.cc -o /tmp/toml.o
+ *   clang++ -std=c++17 -g -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize=function \
+ *     -fno-rtti -DTOML_EXCEPTIONS=0 -Isrc -c src/conf/toml.cc -o /tmp/toml.o
  *   clang -std=gnu17 -D_GNU_SOURCE -g -O1 -fsanitize=fuzzer,address,undefined -Isrc -o /tmp/fuzz_toml \
  *     test/fuzz/fuzz_toml.c src/base/{err,file,json,mem,text,time,units}.c \
  *     src/conf/{keys,keys_read,keys_write,node,spec}.c /tmp/toml.o -ljansson -lstdc++ &&

@@ -18,16 +18,34 @@
 #include <unistd.h>
 
 struct failure {
+    const sigset_t *changed_signals;
     volatile int error;
     volatile enum os_spawn_step step;
 };
 
-static void default_signals(void)
+/* Signals that are not at their default in this process: looked up once, at the first spawn, when all handlers
+ * are in place; 64 calls for each child would cost more than the fork. */
+static const sigset_t *changed_signals(void)
+{
+    static sigset_t changed;
+    static bool known;
+    struct sigaction now;
+    if (known)
+        return &changed;
+    sigemptyset(&changed);
+    for (int sig = 1; sig < NSIG; sig++)
+        if (sigaction(sig, NULL, &now) == 0 && now.sa_handler != SIG_DFL)
+            sigaddset(&changed, sig);
+    known = true;
+    return &changed;
+}
+
+static void default_signals(const sigset_t *changed)
 {
     struct sigaction dfl = { .sa_handler = SIG_DFL };
     for (int sig = 1; sig < NSIG; sig++)
-        if (sig != SIGKILL && sig != SIGSTOP)
-            sigaction(sig, &dfl, NULL); /* fails for the two glibc keeps to itself: fine */
+        if (sigismember(changed, sig))
+            sigaction(sig, &dfl, NULL);
 }
 
 static int set_user(const struct os_spawn *s)
@@ -61,7 +79,7 @@ static no_return void child(const struct os_spawn *s, struct failure *f)
     if (tell_keeper(s) < 0)
         goto failed;
     setsid();
-    default_signals();
+    default_signals(f->changed_signals);
     umask(s->umask);
     if (s->nofile) {
         struct rlimit r;
@@ -101,7 +119,7 @@ static __attribute__((noinline)) pid_t vfork_child(const struct os_spawn *s, str
 
 pid_t os_spawn(const struct os_spawn *s, enum os_spawn_step *step)
 {
-    struct failure f = { 0 };
+    struct failure f = { .changed_signals = changed_signals() };
     sigset_t all, was;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &was);
