@@ -13,6 +13,7 @@
 #include "base/list.h"
 #include "base/map.h"
 #include "logs/pump.h"
+#include "metrics/usage.h"
 #include "store/keeper_link.h"
 
 enum cause { /* why a life ended, or why a state was entered */
@@ -94,6 +95,9 @@ struct instance {
     int64_t seq;       /* of its last event */
     char *interpreter; /* as resolved at the last spawn; NULL before */
 
+    struct usage usage;
+    int over_limit; /* samples in a row above max_memory_restart */
+
     struct link spawn_due, sweep_due; /* in world.spawns, world.sweeps */
 };
 
@@ -143,6 +147,7 @@ struct world {
     uv_check_t worker;          /* deferred work, after the round's descriptors and children */
     uv_idle_t awake;            /* active while something is due: the next poll does not wait */
     uv_signal_t child;
+    uv_timer_t sample; /* metrics, while anything runs */
 
     int64_t seq;       /* of the last event */
     int64_t started;   /* wall ms: the first velosd of this keeper */
@@ -165,6 +170,10 @@ void world_touch(struct app *a);
 void world_put(struct world *w);  /* the "daemon" entry: what belongs to no app */
 void world_work(struct world *w); /* does what is due, a bounded time long */
 void world_reap(struct world *w);
+
+/* sample.c: starts the metrics timer unless it runs. */
+enum { SAMPLE_FIRST_MS = 250, SAMPLE_MS = 2000 };
+void world_sample(struct world *w);
 
 /* app.c. app_new takes spec; env is the caller's environment (strv) or NULL. The app's instances are made
  * (STOPPED); every piece is put to the keeper. */

@@ -87,6 +87,7 @@ struct instance *instance_new(struct app *a, int index, int64_t id)
     in->id = id;
     in->life = LIFE_STOPPED;
     in->kept_pidfd = -1;
+    in->usage.percent = -1;
     list_init(&in->spawn_due);
     list_init(&in->sweep_due);
     uv_timer_init(w->loop, &in->timer);
@@ -127,6 +128,7 @@ void instance_free(struct instance *in)
         }
     in->watch = pidwatch_free(in->watch);
     in->leftover = pidwatch_free(in->leftover);
+    usage_forget(&in->usage);
     list_remove(&in->spawn_due);
     list_remove(&in->sweep_due);
     map_remove(&w->by_id, (uint64_t)in->id + 1);
@@ -352,6 +354,8 @@ void instance_exited(struct instance *in, const struct exit_status *x)
     in->start = 0;
     in->adopted = false;
     in->watch = pidwatch_free(in->watch);
+    usage_forget(&in->usage);
+    in->over_limit = 0;
     in->last_exit = *x;
     in->has_exited = true;
     in->end_untold = stopping;
@@ -497,6 +501,7 @@ static bool watch_adopted(struct instance *in, struct exit_status *x)
     if (fd >= 0)
         in->watch = pidwatch_new(w->loop, fd, on_adopted_ended, in);
     instance_put(in);
+    world_sample(w);
     return true;
 }
 

@@ -176,6 +176,7 @@ static void went_well(struct instance *in, pid_t pid, const char *interpreter)
         in->interpreter = xstrdup(interpreter);
     }
     map_put(&in->app->world->by_pid, (uint64_t)pid, in);
+    world_sample(in->app->world);
 }
 
 /* Opens the outlets of a first start. 1: they are open; 0: not yet, the pump's word starts us again. */

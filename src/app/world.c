@@ -37,6 +37,7 @@ void world_init(struct world *w, uv_loop_t *loop, const char *home)
     uv_check_init(loop, &w->worker);
     uv_idle_init(loop, &w->awake);
     uv_signal_init(loop, &w->child);
+    uv_timer_init(loop, &w->sample);
 }
 
 void world_run(struct world *w)
@@ -53,6 +54,7 @@ void world_done(struct world *w)
     uv_close((uv_handle_t *)&w->worker, NULL);
     uv_close((uv_handle_t *)&w->awake, NULL);
     uv_close((uv_handle_t *)&w->child, NULL);
+    uv_close((uv_handle_t *)&w->sample, NULL);
     map_done(&w->by_id);
     map_done(&w->by_pid);
     map_done(&w->by_stream);

@@ -8,8 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/time.h"
 #include "cli/help.h"
+#include "cli/progress.h"
 
 extern const struct cmd cmd_start, cmd_stop, cmd_restart, cmd_delete, cmd_list, cmd_info, cmd_logs,
     cmd_events, cmd_check, cmd_ping, cmd_kill, cmd_daemon, cmd_version, cmd_help;
@@ -28,8 +28,6 @@ static const struct opt bare_opts[] = {
     { 'v', "version", OPT_FLAG, "The version of velos." },
     { 0 },
 };
-
-enum { PROGRESS_AFTER_MS = 1000 };
 
 const struct cmd *cmd_find(const char *name)
 {
@@ -59,32 +57,23 @@ bool cli_no_daemon(const struct err *e)
     return e->code == ERR_UNREACHABLE && (e->sys == ENOENT || e->sys == ECONNREFUSED);
 }
 
-/* A second passes in silence; then a line on the terminal counts along. */
 static void on_notice(void *arg, const char *method, const json_t *params)
 {
     struct cli *c = arg;
-    if (strcmp(method, "progress") != 0) {
-        if (c->on_notice)
-            c->on_notice(c->notice_arg, method, params);
-        return;
-    }
-    if (c->json || time_mono_ms() - c->asked_at < PROGRESS_AFTER_MS || !isatty(STDERR_FILENO))
-        return;
-    dprintf(STDERR_FILENO, "\r\033[K%s: %lld of %lld", c->cmd->name,
-            (long long)json_get_int(params, "done", 0), (long long)json_get_int(params, "of", 0));
-    c->progress = true;
+    if (strcmp(method, "progress") == 0 && !c->json)
+        progress_set(json_get_int(params, "done", 0), json_get_int(params, "of", 0));
+    else if (c->on_notice)
+        c->on_notice(c->notice_arg, method, params);
 }
 
 static int ask(struct cli *c, enum client_start start, const char *method, const char *params,
                struct buf *result, struct err *e)
 {
-    c->asked_at = time_mono_ms();
     if (connect_as(c, start, e) < 0)
         return -1;
+    progress_begin(c->cmd->name);
     int r = client_call_text(c->client, method, params, -1, on_notice, c, result, e);
-    if (c->progress)
-        dprintf(STDERR_FILENO, "\r\033[K");
-    c->progress = false;
+    progress_end();
     return r;
 }
 

@@ -42,9 +42,6 @@ struct cli {
     struct client *client;
     client_notice *on_notice; /* what comes beside an answer and is not progress; or NULL */
     void *notice_arg;
-
-    int64_t asked_at; /* of the request under way */
-    bool progress;    /* a line of it stands on the terminal */
 };
 
 int cli_main(char **argv);

@@ -48,6 +48,15 @@ int files_load(struct cli *c, const char *path, struct config *to)
     return status;
 }
 
+int files_check_opts(const struct cli *c, const struct config *files, struct err *e)
+{
+    static const char *const names[] = { "only", "env" };
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        if (args_has(&c->args, names[i]) && !files->len)
+            return err_set(e, ERR_USAGE, "--%s: there is no file it could choose from", names[i]);
+    return 0;
+}
+
 void files_write_apps(const struct config *apps, struct json_out *j)
 {
     json_open(j, "apps", '[');

@@ -16,6 +16,9 @@ char **files_only(const struct cli *c); /* --only a,b as a strv, or NULL */
 /* Reads `path` as --only and --env say and appends its apps. 0; or, its problems shown, the exit status. */
 must_check int files_load(struct cli *c, const char *path, struct config *to);
 
+/* --only and --env choose from files: ERR_USAGE when there are none. */
+must_check int files_check_opts(const struct cli *c, const struct config *files, struct err *e);
+
 void files_append(struct config *to, struct app_spec *take);
 void files_write_apps(const struct config *apps, struct json_out *j); /* "apps": [...] */
 void files_write_environ(struct json_out *j);                         /* "environ": [...]: the caller's */

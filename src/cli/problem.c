@@ -24,20 +24,27 @@ static void print_line(const struct conf_problem *p)
         return;
 }
 
+/* One error object stands for all: the first, and how many there are besides. */
+static void print_json(const struct cli *c, const struct conf_problems *problems)
+{
+    const struct conf_problem *first = &problems->items[0];
+    own_buf text = { 0 };
+    struct err e;
+    add_place(&text, first);
+    buf_adds(&text, first->text);
+    if (problems->len > 1)
+        buf_addf(&text, " (and %zu more)", problems->len - 1);
+    err_set(&e, ERR_CONFIG, "%s: %s", c->cmd->name, text.data);
+    if (first->hint)
+        err_hint(&e, "%s", first->hint);
+    out_error(&e, true);
+}
+
 int cli_problems(struct cli *c, const struct conf_problems *problems)
 {
+    if (c->json && problems->len)
+        print_json(c, problems);
     for (size_t i = 0; i < problems->len && !c->json; i++)
         print_line(&problems->items[i]);
-    if (c->json && problems->len) {
-        const struct conf_problem *first = &problems->items[0];
-        own_buf place = { 0 };
-        struct err e;
-        add_place(&place, first);
-        err_set(&e, ERR_CONFIG, "%s%s", place.data ? place.data : "", first->text);
-        if (first->hint)
-            err_hint(&e, "%s", first->hint);
-        err_in(&e, "%s", c->cmd->name);
-        out_error(&e, true);
-    }
     return err_exit_status(ERR_CONFIG);
 }

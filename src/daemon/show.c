@@ -45,8 +45,11 @@ static void row_members(struct json_out *j, const struct instance *in)
     json_int(j, "instance", in->index);
     int_or_null(j, "pid", in->pid);
     json_str(j, "status", life_name(in->life));
-    json_null_at(j, "cpu_percent");
-    json_null_at(j, "memory_bytes");
+    if (in->usage.percent >= 0)
+        json_num(j, "cpu_percent", in->usage.percent);
+    else
+        json_null_at(j, "cpu_percent");
+    int_or_null(j, "memory_bytes", (int64_t)in->usage.memory);
     if (uptime >= 0)
         json_int(j, "uptime_ms", uptime);
     else
@@ -106,6 +109,8 @@ void show_info(struct json_out *j, const struct instance *in)
     const struct app_spec *s = in->app->spec;
     json_open(j, NULL, '{');
     row_members(j, in);
+    json_int(j, "processes", (int64_t)in->usage.processes);
+    int_or_null(j, "main_memory_bytes", (int64_t)in->usage.main_memory);
     json_strv(j, "args", s->args);
     json_time(j, "started_at", in->started_wall);
     bool due = in->life == LIFE_WAITING && in->deadline;

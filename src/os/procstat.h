@@ -9,7 +9,10 @@ struct proc_info {
     pid_t pid, ppid, pgrp, session;
     char state;     /* 'Z' is a zombie, 'X' dead */
     uint64_t start; /* ticks since boot: with the pid it names a process for ever (proc(5), field 22) */
+    uint64_t cpu;   /* user and system time of all threads, in ticks (fields 14, 15) */
+    uint64_t rss;   /* bytes (field 24, in pages) */
 };
+long procstat_ticks_per_second(void);
 
 /* False when there is no such process. */
 bool procstat_read(pid_t pid, struct proc_info *out);

@@ -98,8 +98,11 @@ static int explain(const struct client *c, struct err *e)
     if (is_absent(e)) {
         err_set(e, ERR_UNREACHABLE, "no daemon is running on %s", c->home);
     } else if (sys == EACCES || sys == EPERM) {
-        err_set(e, ERR_DENIED, "the daemon on %s belongs to another user", c->home);
+        err_set(e, ERR_DENIED, "home %s: belongs to another user", c->home);
         err_hint(e, "name a home of your own in VELOS_HOME");
+    } else if (sys == ENOTDIR) {
+        err_set(e, ERR_FAILED, "home %s: not a folder", c->home);
+        err_hint(e, "move it away, or name another home in VELOS_HOME");
     } else if (e->code == ERR_FAILED && sys) {
         e->code = ERR_UNREACHABLE;
     }

@@ -106,7 +106,7 @@ no_return static void become_keeper(const struct birth *b)
         os_fds_close_from(READY_FD + 1);
         execv(b->keeper, b->argv);
     }
-    const char *why = strerrordesc_np(errno);
+    const char *why = strerror(errno);
     if (write(READY_FD, why, strlen(why)) < 0)
         _exit(126);
     _exit(127);

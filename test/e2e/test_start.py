@@ -204,6 +204,19 @@ def test_wrong_cwd(velos):
     assert velos.processes(apps_only=True) == {}
 
 
+def test_a_failed_start_of_a_new_app_leaves_no_trace(velos):
+    """Neither in the list nor in the way of the next try, from the moment it is answered."""
+    velos.run("ping")
+    with velos.rpc() as rpc:
+        app = {"name": "again", "script": "/bin/sleep", "args": ["1000"], "cwd": "/no/such/folder"}
+        for _ in range(100):
+            (outcome,) = rpc.call("app.start", apps=[app], environ=[])["apps"]
+            assert outcome["error"]["code"] == "spawn", outcome
+            assert rpc.call("app.list")["apps"] == []
+        (outcome,) = rpc.call("app.start", apps=[app | {"cwd": "/"}], environ=[])["apps"]
+        assert outcome["status"] == "online", outcome
+
+
 def test_a_name_that_is_taken(velos):
     velos.run("start", FIXTURES / "hello.sh")
     pid = velos.pid("hello")

@@ -49,15 +49,17 @@ class Reaper:
         return found if found and comm(found) in ("velosd", "velos-keeper") else None
 
     def kill_daemon(self):
+        """At a random instant of its life: before it is up, while it takes over, after a calm. (Not as soon as it
+        is born each time: the keeper waits longer and longer with one that never comes up, as it should.)"""
         pid = eventually(self.daemon_of_keeper, "the keeper has started a velosd", 20)
+        time.sleep(self.rng.choice([0.002, 0.01, 0.05, 0.2]) * self.rng.random() * SLOW)
         if kill(pid):
             self.deaths += 1
 
     def kill_keeper(self):
         self.answering()
         old = self.keeper
-        if self.rng.random() < 0.5:
-            time.sleep(self.rng.random() * 0.02)
+        time.sleep(self.rng.choice([0, 0.02, 0.1]) * self.rng.random() * SLOW)
         kill(old)
         self.deaths += 1
         self.keeper = eventually(lambda: self.answering(other_than=old), "a new keeper", 20)
@@ -73,8 +75,6 @@ class Reaper:
         deeds = [self.kill_daemon] * DAEMON_DEATHS + [self.kill_keeper] * KEEPER_DEATHS
         self.rng.shuffle(deeds)
         for deed in deeds:
-            # Mostly soon after the last one, at times after a calm.
-            time.sleep(self.rng.choice([0.002, 0.02, 0.05, 0.2]) * self.rng.random() * SLOW)
             deed()
 
 

@@ -17,8 +17,10 @@ enum { DEEPEST = 60 }; /* well below what toml++ takes */
 static int depth(const struct conf_node *n)
 {
     int most = 0;
-    for (size_t i = 0; i < n->len; i++)
-        most = MAX(most, depth(&n->items[i]));
+    for (size_t i = 0; i < n->len; i++) {
+        int below = depth(&n->items[i]);
+        most = MAX(most, below);
+    }
     return most + 1;
 }
 

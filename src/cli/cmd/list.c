@@ -148,6 +148,8 @@ static int list_run(struct cli *c, struct err *e)
     struct piece apps, first;
     size_t at = 0;
     scan_members((struct piece){ result.data, result.len }, (const char *const[]){ "apps" }, 1, &apps);
+    if (!apps.at)
+        return err_set(e, ERR_INTERNAL, "the daemon's answer holds no apps");
     if (c->json)
         return out_json_text(apps.at, apps.n, e);
     if (!scan_item(apps, &at, &first))

@@ -42,6 +42,8 @@ static int restart_run(struct cli *c, struct err *e)
     own_strv select = NULL;
     int status = read_words(c, &files, &select);
     if (status == 0)
+        status = files_check_opts(c, &files, e);
+    if (status == 0)
         status = ask(c, &files, select, e);
     config_done(&files);
     return status;

@@ -174,12 +174,7 @@ static int check_plan(const struct cli *c, const struct plan *p, struct err *e)
         return err_set(e, ERR_USAGE, "arguments behind `--` go to one script");
     if (p->over->name && apps != 1)
         return err_set(e, ERR_USAGE, "--name names one app, these are %zu", apps);
-    for (size_t i = 0; i < 2; i++) {
-        static const char *const of_files[] = { "only", "env" };
-        if (args_has(&c->args, of_files[i]) && !p->files.len)
-            return err_set(e, ERR_USAGE, "--%s: there is no file it could choose from", of_files[i]);
-    }
-    return 0;
+    return files_check_opts(c, &p->files, e);
 }
 
 static int ask(struct cli *c, const struct config *apps, char *const *select, const char *exists,

@@ -1,0 +1,97 @@
+#include "app/census.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+
+static const struct proc_info *find(const struct census *c, pid_t pid)
+{
+    size_t i = (size_t)(uintptr_t)map_get(&c->by_pid, (uint64_t)pid);
+    return i ? &c->all[i - 1] : NULL;
+}
+
+bool census_is_dead(const struct proc_info *p)
+{
+    return p->state == 'Z' || p->state == 'X';
+}
+
+/* The session and group to look for. After the main process is reaped its number names them only as long as
+ * nobody else got that number; older lives have the mark alone. */
+static pid_t lead_of(const struct census *c, const struct instance *in)
+{
+    if (in->pid)
+        return in->pid;
+    return in->end_untold && !find(c, in->last_pid) ? in->last_pid : 0;
+}
+
+void census_take(struct census *c, const struct world *w, struct instance *const *ask, size_t n)
+{
+    *c = (struct census){ .world = w };
+    ssize_t count = procstat_all(&c->all);
+    if (count < 0)
+        log_error("census: /proc: %s", strerror(errno));
+    c->n = count < 0 ? 0 : (size_t)count;
+    c->owner = xcalloc(c->n, sizeof(*c->owner));
+    for (size_t i = 0; i < c->n; i++) {
+        c->owner[i] = CENSUS_NOT_KNOWN_YET;
+        map_put(&c->by_pid, (uint64_t)c->all[i].pid, (void *)(uintptr_t)(i + 1));
+    }
+    for (size_t i = 0; i < n; i++) {
+        pid_t lead = lead_of(c, ask[i]);
+        if (lead)
+            map_put(&c->leads, (uint64_t)lead, (void *)(uintptr_t)(ask[i]->id + 1));
+    }
+}
+
+void census_done(struct census *c)
+{
+    map_done(&c->by_pid);
+    map_done(&c->leads);
+    free(c->owner);
+    free(c->all);
+}
+
+static int64_t owner_by_lead(const struct census *c, const struct proc_info *p)
+{
+    const pid_t leads[] = { p->pid, p->session, p->pgrp };
+    for (size_t i = 0; i < ARRAY_LEN(leads); i++) {
+        uintptr_t id = (uintptr_t)map_get(&c->leads, (uint64_t)leads[i]);
+        if (id)
+            return (int64_t)id - 1;
+    }
+    return CENSUS_NOBODY;
+}
+
+static int64_t owner_by_mark(const struct census *c, const struct proc_info *p)
+{
+    const struct world *w = c->world;
+    char mark[64];
+    bool orphan = p->ppid == getpid() || p->ppid == w->keeper_pid || (c->ask_init && p->ppid == 1);
+    size_t nonce_len = strlen(w->nonce);
+    if (!orphan || map_get(&w->by_pid, (uint64_t)p->pid) ||
+        !procstat_get_env(p->pid, "VELOS_INSTANCE", mark, sizeof(mark)))
+        return CENSUS_NOBODY;
+    if (strncmp(mark, w->nonce, nonce_len) != 0 || mark[nonce_len] != '-')
+        return CENSUS_NOBODY;
+    return strtoll(mark + nonce_len + 1, NULL, 10);
+}
+
+int64_t census_owner(struct census *c, const struct proc_info *p)
+{
+    int64_t *owner = &c->owner[p - c->all];
+    if (*owner != CENSUS_NOT_KNOWN_YET)
+        return *owner;
+    *owner = CENSUS_NOBODY; /* against a loop made of reused numbers */
+    if (p->pid == getpid() || p->pid == c->world->keeper_pid)
+        return CENSUS_NOBODY;
+    int64_t found = owner_by_lead(c, p);
+    const struct proc_info *parent = find(c, p->ppid);
+    if (found == CENSUS_NOBODY && parent)
+        found = census_owner(c, parent);
+    if (found == CENSUS_NOBODY)
+        found = owner_by_mark(c, p);
+    return *owner = found;
+}

@@ -1,0 +1,26 @@
+/* src/app/census.h: every process of the machine in one pass, and whose it is.
+ *
+ * A process belongs to an instance if it is in the session or group its main process leads, if its parent
+ * belongs to it, or if it is an orphan whose environment carries the instance's mark (only orphans are asked:
+ * reading environments is dear). A double fork with setsid() ends up as an orphan of ours, of the keeper's or
+ * of init's with the mark still there; what it forks is found below it. */
+#pragma once
+#include "app/app.h"
+#include "os/procstat.h"
+
+struct census {
+    const struct world *world;
+    struct proc_info *all;
+    size_t n;
+    int64_t *owner;    /* per process: an instance's id, or one of the two below */
+    struct map by_pid; /* -> index + 1 */
+    struct map leads;  /* session or group -> instance id + 1 */
+    bool ask_init;     /* orphans of init are asked for their mark too */
+};
+enum { CENSUS_NOT_KNOWN_YET = -2, CENSUS_NOBODY = -1 };
+
+/* Of the instances in `ask`; those of others count as nobody's. */
+void census_take(struct census *c, const struct world *w, struct instance *const *ask, size_t n);
+int64_t census_owner(struct census *c, const struct proc_info *p);
+bool census_is_dead(const struct proc_info *p);
+void census_done(struct census *c);

@@ -1,0 +1,215 @@
+#include "logs/tail.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/unit.h"
+
+/* A folder of its own for each test, with one log file in it. */
+struct place {
+    char dir[32];
+    char *path;
+};
+
+static struct place place_new(void)
+{
+    struct place p = { .dir = "/tmp/velos-tail-XXXXXX" };
+    check(mkdtemp(p.dir));
+    p.path = path_join(p.dir, "x.log");
+    return p;
+}
+
+static void place_done(struct place *p)
+{
+    own_text command = xasprintf("rm -rf %s", p->dir);
+    check_int(system(command), 0);
+    free(p->path);
+}
+
+static void append(const char *path, const char *text, size_t n)
+{
+    struct err e;
+    own_fd fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    check(fd >= 0);
+    check_int(file_write_all(fd, text, n, &e), 0);
+}
+
+static void add(const char *path, const char *text)
+{
+    append(path, text, strlen(text));
+}
+
+static void on_line(void *arg, const char *line, size_t n)
+{
+    buf_add(arg, line, n);
+    buf_addc(arg, ';');
+}
+
+static void check_read(struct tail *t, const char *want)
+{
+    own_buf got = { 0 };
+    buf_adds(&got, "");
+    tail_read(t, on_line, &got);
+    check_text(got.data, want);
+}
+
+static void check_flush(struct tail *t, const char *want)
+{
+    own_buf got = { 0 };
+    buf_adds(&got, "");
+    tail_flush(t, on_line, &got);
+    check_text(got.data, want);
+}
+
+TEST(last_lines)
+{
+    static const struct {
+        const char *text;
+        size_t lines;
+        const char *whole, *part;
+    } rows[] = {
+        { "", 3, "", "" },
+        { "a\n", 3, "a;", "" },
+        { "a\nb\nc\n", 2, "b;c;", "" },
+        { "a\nb\nc\n", 3, "a;b;c;", "" },
+        { "a\nb\nc\n", 9, "a;b;c;", "" },
+        { "a\nb\nc", 2, "b;", "c;" },
+        { "a\nb\nc", 1, "", "c;" },
+        { "a\nb\nc", 0, "", "c;" }, /* its beginning is not lost when its end comes */
+        { "a\nb\n", 0, "", "" },
+        { "\n\n\n", 2, ";;", "" },
+        { "abc", 5, "", "abc;" },
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        check_row(i);
+        struct place p = place_new();
+        add(p.path, rows[i].text);
+        struct tail *t = tail_new(p.path);
+        tail_seek(t, rows[i].lines);
+        check_read(t, rows[i].whole);
+        check_flush(t, rows[i].part);
+        tail_free(t);
+        place_done(&p);
+    }
+}
+
+/* Lines that lie across the blocks the search reads backwards in. */
+TEST(last_lines_of_a_large_file)
+{
+    struct place p = place_new();
+    own_buf text = { 0 };
+    for (int i = 0; i < 50000; i++)
+        buf_addf(&text, "line number %d\n", i);
+    append(p.path, text.data, text.len);
+    static const size_t rows[] = { 1, 100, 4096, 9000, 49999, 50000, 60000 };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        check_row(i);
+        size_t from = 50000 - MIN(rows[i], (size_t)50000);
+        struct tail *t = tail_new(p.path);
+        own_buf got = { 0 };
+        own_buf want = { 0 };
+        for (size_t n = from; n < 50000; n++)
+            buf_addf(&want, "line number %zu;", n);
+        tail_seek(t, rows[i]);
+        tail_read(t, on_line, &got);
+        check_int(got.len, want.len);
+        check_text(got.data, want.data);
+        tail_free(t);
+    }
+    place_done(&p);
+}
+
+TEST(follows_what_is_written)
+{
+    struct place p = place_new();
+    struct tail *t = tail_new(p.path);
+    check_read(t, ""); /* not there yet */
+    add(p.path, "a\nb");
+    check_read(t, "a;");
+    check_read(t, "");
+    add(p.path, "c\nd\n");
+    check_read(t, "bc;d;");
+    tail_free(t);
+    place_done(&p);
+}
+
+TEST(follows_over_rotations)
+{
+    struct place p = place_new();
+    own_text one = xasprintf("%s.1", p.path);
+    own_text two = xasprintf("%s.2", p.path);
+    own_text three = xasprintf("%s.3", p.path);
+    struct tail *t = tail_new(p.path);
+    add(p.path, "a\n");
+    check_read(t, "a;");
+
+    add(p.path, "b\n");
+    check_int(rename(p.path, one), 0);
+    check_read(t, "b;"); /* there is no new file yet: ours goes on */
+    add(one, "c\n");
+    add(p.path, "d\n");
+    check_read(t, "c;d;");
+
+    /* two rotations between reads: the file in between is read too */
+    add(p.path, "e\n");
+    check_int(rename(one, three), 0);
+    check_int(rename(p.path, two), 0);
+    add(one, "f\n");
+    add(p.path, "g\n");
+    check_read(t, "e;f;g;");
+    tail_free(t);
+    place_done(&p);
+}
+
+TEST(follows_over_truncation_and_deletion)
+{
+    struct place p = place_new();
+    struct tail *t = tail_new(p.path);
+    add(p.path, "first\nsecond\npar");
+    check_read(t, "first;second;");
+    check_int(truncate(p.path, 0), 0);
+    add(p.path, "new\n");
+    check_read(t, "new;");
+
+    check_int(unlink(p.path), 0);
+    check_read(t, "");
+    add(p.path, "again\n");
+    check_read(t, "again;");
+
+    add(p.path, "unfinished"); /* its newline cannot come any more */
+    check_int(unlink(p.path), 0);
+    add(p.path, "last\n");
+    check_read(t, "unfinished;last;");
+    tail_free(t);
+    place_done(&p);
+}
+
+TEST(only_regular_files)
+{
+    struct tail *t = tail_new("/dev/zero");
+    tail_seek(t, 3);
+    check_read(t, "");
+    tail_free(t);
+}
+
+TEST(an_endless_line_is_given_out_in_pieces)
+{
+    struct place p = place_new();
+    own_text long_line = xmalloc(3 << 20);
+    memset(long_line, 'x', 3 << 20);
+    append(p.path, long_line, 3 << 20);
+    struct tail *t = tail_new(p.path);
+    own_buf got = { 0 };
+    tail_read(t, on_line, &got);
+    tail_flush(t, on_line, &got);
+    size_t x = 0;
+    for (size_t i = 0; i < got.len; i++)
+        x += got.data[i] == 'x';
+    check_int(x, 3 << 20);
+    tail_free(t);
+    place_done(&p);
+}
+
+UNIT_MAIN()
