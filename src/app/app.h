@@ -12,6 +12,7 @@
 #include "app/policy.h"
 #include "base/list.h"
 #include "base/map.h"
+#include "channel/channel.h"
 #include "logs/pump.h"
 #include "metrics/usage.h"
 #include "store/keeper_link.h"
@@ -82,6 +83,11 @@ struct instance {
     int64_t deadline; /* mono ms; 0: the timer is off */
 
     struct outlet *outlets[OUTLET_N];
+    int input[2];            /* its stdin: read end, write end (non-blocking); -1: not made yet */
+    struct channel *channel; /* Node's, or NULL */
+    int kept_channel;        /* read from an entry, until the adoption takes it; or -1 */
+    bool fds_changed;        /* since the last put */
+    char *status_text;       /* STATUS= of sd_notify; or NULL */
 
     int64_t started_wall, started_mono; /* of the living or last child; 0: none yet */
     struct policy_memory memory;
@@ -134,6 +140,9 @@ struct world {
     pid_t keeper_pid;
     struct pump *pump;
     long app_nofile; /* soft limit apps get back */
+    int notify;      /* the socket of sd_notify, kept as an entry; -1: none */
+    uv_poll_t notify_poll;
+    char *notify_address;
 
     struct link apps;
     size_t n_apps, n_instances;
@@ -175,6 +184,10 @@ void world_reap(struct world *w);
 enum { SAMPLE_FIRST_MS = 250, SAMPLE_MS = 2000 };
 void world_sample(struct world *w);
 
+/* ready.c: sd_notify. The socket is made, or the one that was adopted is used; from here on words are heard.
+ */
+void world_open_notify(struct world *w);
+
 /* app.c. app_new takes spec; env is the caller's environment (strv) or NULL. The app's instances are made
  * (STOPPED); every piece is put to the keeper. */
 struct app *app_new(struct world *w, struct app_spec *take_spec, char *const *env, unsigned umask,
@@ -206,6 +219,10 @@ const struct past_life *instance_life_ended(const struct instance *in, size_t ba
 
 /* launch.c: one spawn. 0, or -1 with the reason; `settled` work (the keeper) is the caller's to check. */
 must_check int launch(struct instance *in, struct err *e);
+
+/* wait_ready: the app said so. False: nobody waits for that. */
+bool instance_ready(struct instance *in);
+void instance_open_channel(struct instance *in, int take_fd);
 
 /* sweep.c: is anything of an instance left? One pass over /proc serves all that ask in a round. */
 void sweep(struct world *w, struct instance *const *ask, size_t n);

@@ -149,6 +149,12 @@ size_t entry_of_instance(const struct instance *in, char key[KEEP_KEY_MOST], str
         json_str(&j, "interpreter", in->interpreter);
     json_flag(&j, "pipes", piped);
     json_flag(&j, "pidfd", pidfd >= 0);
+    if (in->input[1] >= 0)
+        json_flag(&j, "input", true);
+    if (in->channel)
+        json_flag(&j, "channel", true);
+    if (in->status_text)
+        json_str(&j, "status_text", in->status_text);
     json_close(&j, '}');
 
     size_t n = 0;
@@ -158,6 +164,10 @@ size_t entry_of_instance(const struct instance *in, char key[KEEP_KEY_MOST], str
     }
     if (pidfd >= 0)
         fds[n++] = pidfd;
+    for (int i = 0; in->input[1] >= 0 && i < 2; i++)
+        fds[n++] = in->input[i];
+    if (in->channel)
+        fds[n++] = channel_fd(in->channel);
     return n;
 }
 
@@ -274,6 +284,12 @@ static void take_fds(struct instance *in, const json_t *o, const int *fds, size_
     }
     if (json_get_flag(o, "pidfd", false) && at < n)
         in->kept_pidfd = fds[at++];
+    if (json_get_flag(o, "input", false) && at + 1 < n) {
+        in->input[0] = fds[at++];
+        in->input[1] = fds[at++];
+    }
+    if (json_get_flag(o, "channel", false) && at < n)
+        in->kept_channel = fds[at++];
     for (; at < n; at++)
         close(fds[at]);
 }
@@ -285,10 +301,12 @@ static void read_life(struct instance *in, const json_t *o)
                  (long long)in->id, json_get_str(o, "life", ""));
         in->life = LIFE_STOPPED;
     }
-    const char *reason = json_get_str(o, "reason", NULL), *interpreter = json_get_str(o, "interpreter", NULL);
+    const char *reason = json_get_str(o, "reason", NULL), *interpreter = json_get_str(o, "interpreter", NULL),
+               *status = json_get_str(o, "status_text", NULL);
     in->cause = cause_find(json_get_str(o, "cause", ""));
     in->reason = reason ? xstrdup(reason) : NULL;
     in->interpreter = interpreter ? xstrdup(interpreter) : NULL;
+    in->status_text = status ? xstrdup(status) : NULL;
     in->deadline = json_get_int(o, "deadline", 0);
     in->signalled = json_get_flag(o, "signalled", false);
     in->forced_at = json_get_int(o, "forced_at", 0);

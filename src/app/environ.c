@@ -148,6 +148,8 @@ int environ_build(const struct environ_query *q, char ***out, struct err *e)
     setf(&b, "VELOS_ID=%lld", (long long)q->id);
     setf(&b, "VELOS_INSTANCE=%s", q->mark);
     setf(&b, "NODE_APP_INSTANCE=%d", q->index);
+    if (q->notify)
+        setf(&b, "NOTIFY_SOCKET=%s", q->notify);
     *out = b.v;
     return 0;
 }

@@ -23,6 +23,7 @@ struct environ_query {
     const struct app_spec *spec;
     const struct environ_blob *base; /* or NULL */
     const char *home, *mark;         /* VELOS_HOME, VELOS_INSTANCE */
+    const char *notify;              /* NOTIFY_SOCKET; or NULL */
     int64_t id;
     int index;
 };

@@ -86,7 +86,7 @@ struct instance *instance_new(struct app *a, int index, int64_t id)
     in->index = index;
     in->id = id;
     in->life = LIFE_STOPPED;
-    in->kept_pidfd = -1;
+    in->kept_pidfd = in->kept_channel = in->input[0] = in->input[1] = -1;
     in->usage.percent = -1;
     list_init(&in->spawn_due);
     list_init(&in->sweep_due);
@@ -104,6 +104,7 @@ static void timer_closed(uv_handle_t *h)
     struct instance *in = container_of((uv_timer_t *)h, struct instance, timer);
     free(in->reason);
     free(in->spawn_error);
+    free(in->status_text);
     free(in->interpreter);
     free(in->lives);
     free(in);
@@ -128,6 +129,9 @@ void instance_free(struct instance *in)
         }
     in->watch = pidwatch_free(in->watch);
     in->leftover = pidwatch_free(in->leftover);
+    in->channel = channel_free(in->channel);
+    fd_done(&in->input[0]);
+    fd_done(&in->input[1]);
     usage_forget(&in->usage);
     list_remove(&in->spawn_due);
     list_remove(&in->sweep_due);
@@ -145,7 +149,9 @@ void instance_put(struct instance *in)
     char key[KEEP_KEY_MOST];
     int fds[KEEP_FDS_MOST];
     size_t n = entry_of_instance(in, key, &blob, fds);
-    keeper_link_put(in->app->world->keeper, key, in->pid, &blob, fds, n);
+    bool all = in->fds_changed || blob.len > KEEP_INLINE_MOST;
+    keeper_link_put(in->app->world->keeper, key, in->pid, &blob, all ? fds : NULL, n);
+    in->fds_changed = blob.len > KEEP_INLINE_MOST;
 }
 
 /* Moving. */
@@ -195,6 +201,37 @@ static void enter(struct instance *in, enum life to, enum cause cause, const str
     world_touch(in->app);
 }
 
+bool instance_ready(struct instance *in)
+{
+    return in->app->spec->wait_ready && in->pid && in->life == LIFE_STARTING &&
+           instance_feed(in, EV_READY, in->cause);
+}
+
+static void on_said(void *arg, const char *line, size_t n)
+{
+    struct instance *in = arg;
+    if (channel_is_ready(line, n))
+        instance_ready(in);
+}
+
+void instance_open_channel(struct instance *in, int take_fd)
+{
+    in->channel = channel_new(in->app->world->loop, take_fd, on_said, in);
+    in->fds_changed = true;
+}
+
+/* shutdown_with_message: in place of the signal. False: it cannot be sent, the signal must do. */
+static bool send_stop_message(struct instance *in)
+{
+    const struct app_spec *s = in->app->spec;
+    if (!s->shutdown_with_message || s->kill_timeout == 0)
+        return false;
+    if (channel_send(in->channel, s->shutdown_message))
+        return true;
+    log_info("%s %lld: the shutdown message cannot be sent, the signal goes", s->name, (long long)in->id);
+    return false;
+}
+
 /* kill_signal to the whole group, or to the main process alone. */
 static void send_stop_signal(struct instance *in)
 {
@@ -203,6 +240,8 @@ static void send_stop_signal(struct instance *in)
     struct proc_info now;
     if (!in->pid || !procstat_read(in->pid, &now) || now.start != in->start)
         return; /* gone; its exit is on its way */
+    if (send_stop_message(in))
+        return;
     if (kill(s->treekill ? -in->pid : in->pid, sig) < 0)
         kill(in->pid, sig); /* it left its group */
 }
@@ -354,6 +393,9 @@ void instance_exited(struct instance *in, const struct exit_status *x)
     in->start = 0;
     in->adopted = false;
     in->watch = pidwatch_free(in->watch);
+    in->channel = channel_free(in->channel);
+    in->fds_changed = true;
+    text_free(&in->status_text);
     usage_forget(&in->usage);
     in->over_limit = 0;
     in->last_exit = *x;
@@ -415,6 +457,7 @@ void instance_outlet_opened(struct instance *in)
     for (int i = 0; i < OUTLET_N; i++)
         if (!in->outlets[i] || in->outlets[i]->state != OUTLET_OPEN)
             return;
+    in->fds_changed = true;
     instance_put(in); /* the pipes are kept before anything is written to them */
     if (in->life == LIFE_STARTING && !in->pid)
         world_defer_spawn(in);
@@ -500,6 +543,9 @@ static bool watch_adopted(struct instance *in, struct exit_status *x)
         fd = os_pidfd_open(in->pid);
     if (fd >= 0)
         in->watch = pidwatch_new(w->loop, fd, on_adopted_ended, in);
+    if (in->kept_channel >= 0)
+        instance_open_channel(in, steal_fd(in->kept_channel));
+    in->fds_changed = true;
     instance_put(in);
     world_sample(w);
     return true;

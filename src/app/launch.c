@@ -1,5 +1,6 @@
 /* One spawn: environment, interpreter, user, child; and what the keeper must know at each step. */
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <pwd.h>
 #include <stdio.h>
@@ -9,6 +10,7 @@
 
 #include "app/app.h"
 #include "app/entry.h"
+#include "base/file.h"
 #include "base/time.h"
 #include "conf/interp.h"
 #include "os/procstat.h"
@@ -55,6 +57,7 @@ static int plan_environ(struct instance *in, struct plan *p, struct err *e)
         .base = in->app->base,
         .home = in->app->world->home,
         .mark = mark,
+        .notify = in->app->world->notify_address,
         .id = in->id,
         .index = in->index,
     };
@@ -179,6 +182,44 @@ static void went_well(struct instance *in, pid_t pid, const char *interpreter)
     world_sample(in->app->world);
 }
 
+/* Its stdin: a pipe that stays open, so that who reads to the end (a watcher, a REPL) does not find it at
+ * once, and `velos send` has where to write. */
+static int need_input(struct instance *in, struct err *e)
+{
+    if (in->input[1] >= 0)
+        return 0;
+    if (pipe2(in->input, O_CLOEXEC) < 0)
+        return err_sys(e, "stdin pipe");
+    fcntl(in->input[1], F_SETFL, O_NONBLOCK);
+    in->fds_changed = true;
+    return 0;
+}
+
+static bool speaks_node_ipc(const char *interpreter)
+{
+    static const char *const names[] = { "node", "bun", "deno", "tsx" };
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        if (strcmp(path_base(interpreter), names[i]) == 0)
+            return true;
+    return false;
+}
+
+/* A new channel for each life; *child_end is the caller's to close. */
+static int plan_channel(struct instance *in, struct plan *p, int *child_end, struct err *e)
+{
+    const struct app_spec *s = in->app->spec;
+    int pair[2];
+    if (!speaks_node_ipc(p->interp.interpreter) && !s->wait_ready && !s->shutdown_with_message)
+        return 0;
+    if (channel_pair(pair) < 0)
+        return err_sys(e, "channel");
+    instance_open_channel(in, pair[0]);
+    *child_end = pair[1];
+    p->env = strv_add(p->env, "NODE_CHANNEL_FD=3");
+    p->env = strv_add(p->env, "NODE_CHANNEL_SERIALIZATION_MODE=json");
+    return 0;
+}
+
 /* Opens the outlets of a first start. 1: they are open; 0: not yet, the pump's word starts us again. */
 static int need_outlets(struct instance *in, struct err *e)
 {
@@ -195,7 +236,7 @@ static int need_outlets(struct instance *in, struct err *e)
     return 0;
 }
 
-static int spawn(struct instance *in, struct plan *p, struct err *e)
+static int spawn(struct instance *in, struct plan *p, int channel, struct err *e)
 {
     struct world *w = in->app->world;
     char key[KEEP_KEY_MOST];
@@ -207,7 +248,8 @@ static int spawn(struct instance *in, struct plan *p, struct err *e)
     o->argv = p->interp.argv;
     o->envp = p->env;
     o->cwd = in->app->spec->cwd;
-    o->in = -1;
+    o->in = in->input[0];
+    o->channel = channel;
     o->out = in->outlets[OUTLET_OUT]->fds[1];
     o->err = in->outlets[OUTLET_ERR]->fds[1];
     o->umask = (mode_t)in->app->umask;
@@ -218,8 +260,11 @@ static int spawn(struct instance *in, struct plan *p, struct err *e)
     o->born_pid = (int32_t *)(void *)(born + offsetof(struct keep_head, pid));
     enum os_spawn_step step;
     pid_t pid = os_spawn(o, &step);
-    if (pid < 0)
+    if (pid < 0) {
+        in->channel = channel_free(in->channel);
+        in->fds_changed = true;
         return explain(in, p, step, e);
+    }
     went_well(in, pid, p->interp.interpreter);
     return 0;
 }
@@ -227,16 +272,20 @@ static int spawn(struct instance *in, struct plan *p, struct err *e)
 int launch(struct instance *in, struct err *e)
 {
     struct plan p = { 0 };
+    own_fd channel = -1;
     int r = need_outlets(in, e);
-    if (r > 0) {
-        r = plan_environ(in, &p, e) < 0 || plan_program(in, &p, e) < 0 || plan_user(in, &p, e) < 0 ||
-                    spawn(in, &p, e) < 0
-                ? -1
-                : 1;
-        plan_done(&p);
-    }
     if (r <= 0)
         return r;
-    instance_spawned(in);
-    return 0;
+    r = plan_environ(in, &p, e) < 0 || plan_program(in, &p, e) < 0 || plan_user(in, &p, e) < 0 ||
+                need_input(in, e) < 0 || plan_channel(in, &p, &channel, e) < 0
+            ? -1
+            : 0;
+    if (r == 0 && in->fds_changed)
+        instance_put(in); /* what the child gets is kept before it can use it */
+    if (r == 0)
+        r = spawn(in, &p, channel, e);
+    plan_done(&p);
+    if (r == 0)
+        instance_spawned(in);
+    return r;
 }

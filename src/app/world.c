@@ -29,6 +29,7 @@ void world_init(struct world *w, uv_loop_t *loop, const char *home)
 {
     w->loop = loop;
     w->home = home;
+    w->notify = -1;
     list_init(&w->apps);
     list_init(&w->environs);
     list_init(&w->spawns);
@@ -55,6 +56,12 @@ void world_done(struct world *w)
     uv_close((uv_handle_t *)&w->awake, NULL);
     uv_close((uv_handle_t *)&w->child, NULL);
     uv_close((uv_handle_t *)&w->sample, NULL);
+    if (w->notify_address) {
+        uv_poll_stop(&w->notify_poll);
+        uv_close((uv_handle_t *)&w->notify_poll, NULL);
+        text_free(&w->notify_address);
+    }
+    fd_done(&w->notify);
     map_done(&w->by_id);
     map_done(&w->by_pid);
     map_done(&w->by_stream);

@@ -71,10 +71,7 @@ static char *key_about(const struct key *k)
     return buf_steal(&about);
 }
 
-/* Each option of a command, in the order of help, as a row: left column, text. */
-typedef void add_row_fn(struct buf *out, const char *left, const char *about);
-
-static void add_opts(struct buf *out, const struct opt *opts, add_row_fn *add)
+void help_add_opts(struct buf *out, const struct opt *opts, help_row *add)
 {
     for (const struct opt *o = opts; o && o->name; o++) {
         own_text left = opt_left(o);
@@ -82,7 +79,7 @@ static void add_opts(struct buf *out, const struct opt *opts, add_row_fn *add)
     }
 }
 
-static void add_settings(struct buf *out, add_row_fn *add)
+void help_add_settings(struct buf *out, help_row *add)
 {
     for (const struct key *k = keys; k < keys + keys_len; k++) {
         if (k->flags & KEY_FILE_ONLY)
@@ -118,57 +115,11 @@ int help_command(const struct cmd *cmd, struct err *e)
     if (cmd->more)
         buf_addf(&out, "\n%s\n", cmd->more);
     buf_adds(&out, "\nOptions:\n");
-    add_opts(&out, cmd->opts, add_row);
-    add_opts(&out, common_opts, add_row);
+    help_add_opts(&out, cmd->opts, add_row);
+    help_add_opts(&out, common_opts, add_row);
     if (cmd->args.settings) {
         buf_adds(&out, "\nSettings of the app, as in velos.toml (--no-... for those that are on or off):\n");
-        add_settings(&out, add_row);
+        help_add_settings(&out, add_row);
     }
     return out_write(&out, e);
-}
-
-/* docs/commands.md ------------------------------------------------------------------------------------ */
-
-static void add_markdown_row(struct buf *out, const char *left, const char *about)
-{
-    buf_addf(out, "| `%s` | ", left);
-    for (; *about; about++) {
-        if (*about == '|')
-            buf_addc(out, '\\');
-        buf_addc(out, *about);
-    }
-    buf_adds(out, " |\n");
-}
-
-static void add_markdown_command(struct buf *out, const struct cmd *cmd)
-{
-    buf_addf(out, "\n## %s\n\n```\nvelos %s\n```\n\n%s", cmd->name, cmd->usage, cmd->about);
-    for (const char *const *a = cmd->aliases; a && *a; a++)
-        buf_addf(out, "%s`%s`%s", a == cmd->aliases ? " Also called " : ", ", *a, a[1] ? "" : ".");
-    buf_addc(out, '\n');
-    if (cmd->more)
-        buf_addf(out, "\n%s\n", cmd->more);
-    if (cmd->opts || cmd->args.settings)
-        buf_adds(out, "\n| Option | |\n|---|---|\n");
-    add_opts(out, cmd->opts, add_markdown_row);
-    if (cmd->args.settings)
-        add_settings(out, add_markdown_row);
-}
-
-char *help_markdown(void)
-{
-    own_buf out = { 0 };
-    buf_adds(
-        &out,
-        "# Commands\n\n"
-        "Written from the command rows (`src/cli/cmd/`) and the key table by\n"
-        "`UPDATE_DOCS=1 meson test -C build`; do not edit.\n\n"
-        "`velos <command> [options] [args]`. The order of options is free; `--` ends them. Data goes to\n"
-        "stdout, everything else to stderr. An `<app>` is a name, an id, `all`, `namespace/name`,\n"
-        "`namespace/*`, or `/regex/`. Exit statuses: [exit-codes.md](exit-codes.md).\n\n"
-        "Every command takes:\n\n| Option | |\n|---|---|\n");
-    add_opts(&out, common_opts, add_markdown_row);
-    for (const struct cmd *const *c = commands; *c; c++)
-        add_markdown_command(&out, *c);
-    return buf_steal(&out);
 }

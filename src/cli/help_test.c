@@ -1,4 +1,4 @@
-/* docs/commands.md is what the rows say. UPDATE_DOCS=1 writes it anew. */
+/* docs/commands.md and man/velos.1 are what the rows say. UPDATE_DOCS=1 writes them anew. */
 #include "cli/help.h"
 
 #include <stdlib.h>
@@ -6,11 +6,8 @@
 #include "base/file.h"
 #include "base/unit.h"
 
-static const char path[] = SOURCE_ROOT "/docs/commands.md";
-
-TEST(commands_md_is_up_to_date)
+static void check_file(const char *path, const char *want)
 {
-    own_text want = help_markdown();
     if (getenv("UPDATE_DOCS")) {
         FILE *f = fopen(path, "w");
         check(f && fputs(want, f) >= 0 && fclose(f) == 0);
@@ -19,6 +16,18 @@ TEST(commands_md_is_up_to_date)
     own_text got = NULL;
     check_int(file_read(path, 1 << 20, &got, NULL, &e), 0);
     check_text(got, want);
+}
+
+TEST(commands_md_is_up_to_date)
+{
+    own_text want = manual_markdown();
+    check_file(SOURCE_ROOT "/docs/commands.md", want);
+}
+
+TEST(the_man_page_is_up_to_date)
+{
+    own_text want = manual_roff();
+    check_file(SOURCE_ROOT "/man/velos.1", want);
 }
 
 TEST(every_command_has_all_its_fields)

@@ -94,6 +94,12 @@ static int read_sock(struct daemon *d, const struct keep_msg *m)
     return 0;
 }
 
+static int read_notify(struct daemon *d, const struct keep_msg *m)
+{
+    d->world.notify = m->head.n_fds ? m->fds[0] : -1;
+    return 0;
+}
+
 static int read_lock(struct daemon *d, const struct keep_msg *m)
 {
     d->lock = m->head.n_fds ? m->fds[0] : -1;
@@ -111,8 +117,9 @@ static const struct {
     const char *prefix;
     int (*read)(struct daemon *d, const struct keep_msg *m);
 } kinds[] = {
-    { "lock", read_lock },    { "sock", read_sock }, { "daemon", read_daemon_entry },
-    { "env/", read_environ }, { "app/", read_app },  { "in/", read_instance },
+    { "lock", read_lock },           { "sock", read_sock },    { "notify", read_notify },
+    { "daemon", read_daemon_entry }, { "env/", read_environ }, { "app/", read_app },
+    { "in/", read_instance },
 };
 
 int adopt(struct daemon *d)
@@ -171,6 +178,9 @@ static int write_entries(struct daemon *d, struct keep_file *f)
     struct keep_head h = { .type = KEEP_PUT, .key_len = 4, .n_fds = 1 };
     struct world *w = &d->world;
     int failed = keep_file_add(f, &h, "lock", "", &d->lock) | keep_file_add(f, &h, "sock", "", &d->sock);
+    struct buf none = { .data = "" };
+    if (w->notify >= 0)
+        failed |= entry_add_to_file(f, "notify", 0, &none, &w->notify, 1);
     own_buf blob = { 0 };
     failed |= entry_add_to_file(f, "daemon", 0, (entry_of_world(w, &blob), &blob), NULL, 0);
     list_each (l, &w->environs) {

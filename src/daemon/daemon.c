@@ -159,17 +159,19 @@ void daemon_leave(struct daemon *d, enum keep_type word)
     uv_timer_start(&d->farewell, on_farewell, waiting ? 1000 : 0, 0);
 }
 
-static void remove_socket(const struct daemon *d)
+static void remove_sockets(const struct daemon *d)
 {
     own_text path = path_join(d->home, PROTO_SOCKET);
     unlink(path);
+    if (d->world.notify_address && d->world.notify_address[0] == '/')
+        unlink(d->world.notify_address);
 }
 
 static void close_all(struct daemon *d)
 {
     keeper_link_flush(d->world.keeper);
     if (d->last_word == KEEP_BYE)
-        remove_socket(d);
+        remove_sockets(d);
     conn_close_all(d);
     uv_close((uv_handle_t *)&d->listener, NULL);
     uv_close((uv_handle_t *)&d->term, NULL);
@@ -225,6 +227,7 @@ int daemon_run(const struct daemon_options *o)
         return 1;
     }
     world_put(&d.world);
+    world_open_notify(&d.world);
     adopt_resume(&d);
     keeper_link_listen(d.world.keeper);
     world_run(&d.world);

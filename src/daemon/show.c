@@ -112,6 +112,7 @@ void show_info(struct json_out *j, const struct instance *in)
     json_int(j, "processes", (int64_t)in->usage.processes);
     int_or_null(j, "main_memory_bytes", (int64_t)in->usage.main_memory);
     json_strv(j, "args", s->args);
+    json_str(j, "status_text", in->status_text);
     json_time(j, "started_at", in->started_wall);
     bool due = in->life == LIFE_WAITING && in->deadline;
     json_time(j, "next_start_at", due ? time_wall_ms() + in->deadline - time_mono_ms() : 0);

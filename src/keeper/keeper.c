@@ -95,27 +95,24 @@ static struct entry *find_pid(pid_t pid)
     return NULL;
 }
 
-static void entry_empty(struct entry *e)
+static void entry_drop_fds(struct entry *e)
 {
     for (size_t i = 0; i < e->n_fds; i++)
         close(e->fds[i]);
     free(e->fds);
-    free(e->blob);
     e->fds = NULL;
-    e->blob = NULL;
     e->n_fds = 0;
 }
 
 static void entry_free(struct entry *e)
 {
     list_remove(&e->link);
-    entry_empty(e);
+    entry_drop_fds(e);
+    free(e->blob);
     free(e->key);
     free(e);
 }
 
-/* The same file behind both numbers already: a put that changed the text alone need not churn descriptors;
- * they are closed and replaced all the same, the rule stays simple. */
 static void put(const struct keep_msg *m, bool handed)
 {
     struct entry *e = find(m->key);
@@ -125,7 +122,10 @@ static void put(const struct keep_msg *m, bool handed)
         e->hash = hash_of(m->key);
         list_append(&k.entries, &e->link);
     }
-    entry_empty(e);
+    bool same_fds = m->head.flags & KEEP_SAME_FDS;
+    if (!same_fds)
+        entry_drop_fds(e);
+    free(e->blob);
     if (m->head.pid != e->pid) {
         e->pid = m->head.pid;
         e->flags = 0;
@@ -137,9 +137,11 @@ static void put(const struct keep_msg *m, bool handed)
     e->blob_len = m->head.blob_len;
     e->blob = xmalloc(e->blob_len + 1);
     memcpy(e->blob, m->blob, e->blob_len + 1);
-    e->n_fds = m->head.n_fds;
-    e->fds = xcalloc(e->n_fds, sizeof(int));
-    memcpy(e->fds, m->fds, sizeof(int) * e->n_fds);
+    if (!same_fds) {
+        e->n_fds = m->head.n_fds;
+        e->fds = xcalloc(e->n_fds, sizeof(int));
+        memcpy(e->fds, m->fds, sizeof(int) * e->n_fds);
+    }
     e->handed = handed;
 }
 

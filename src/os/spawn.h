@@ -11,6 +11,7 @@ struct os_spawn {
     char *const *argv, *const *envp;
     const char *cwd;
     int in, out, err; /* in: -1 is /dev/null */
+    int channel;      /* becomes descriptor 3; -1: none */
     mode_t umask;
     long nofile; /* soft RLIMIT_NOFILE; 0: as it is */
 

@@ -24,11 +24,11 @@ enum keep_type {
     KEEP_ALL,   /* that was all; pid: the keeper's own */
     KEEP_EXIT,  /* key, pid, status: an adopted child has ended */
 };
-enum { KEEP_HAS_STATUS = 1, KEEP_BLOB_FD = 2 };
+enum { KEEP_HAS_STATUS = 1, KEEP_BLOB_FD = 2, KEEP_SAME_FDS = 4 /* put: those kept already stay */ };
 enum {
     KEEP_KEY_MOST = 96,
     KEEP_INLINE_MOST = 48 << 10, /* of a blob; SO_SNDBUF is 208 KiB by default */
-    KEEP_FDS_MOST = 8,
+    KEEP_FDS_MOST = 12,
 };
 
 struct keep_head {

@@ -227,14 +227,14 @@ int launch_daemon(const char *home, int timeout_ms, struct err *e)
         if (errno != EINTR)
             return err_sys(e, "lock %s", home);
 
-    struct err unused;
-    int fd = os_unix_connect(home, PROTO_SOCKET, &unused);
+    int fd = os_unix_connect(home, PROTO_SOCKET, e);
     if (fd >= 0)
         return fd; /* somebody was faster */
-    if (start(home, time_mono_ms() + timeout_ms, e) < 0) {
-        if (e->code == ERR_FAILED)
-            e->code = ERR_UNREACHABLE;
-        return err_in(e, "start the daemon");
-    }
-    return os_unix_connect(home, PROTO_SOCKET, e);
+    if (start(home, time_mono_ms() + timeout_ms, e) == 0)
+        fd = os_unix_connect(home, PROTO_SOCKET, e);
+    if (fd >= 0)
+        return fd;
+    if (e->code == ERR_FAILED)
+        e->code = ERR_UNREACHABLE;
+    return err_in(e, "start the daemon");
 }

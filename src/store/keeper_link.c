@@ -168,6 +168,10 @@ void keeper_link_put(struct keeper_link *l, const char *key, pid_t pid, const st
     struct keep_head h = {
         .type = KEEP_PUT, .key_len = (uint16_t)strlen(key), .n_fds = (uint16_t)n_fds, .pid = (int32_t)pid
     };
+    if (!fds && n_fds) {
+        h.n_fds = 0;
+        h.flags = KEEP_SAME_FDS;
+    }
     if (blob->len <= KEEP_INLINE_MOST) {
         h.blob_len = (uint32_t)blob->len;
         send_or_queue(l, &h, key, blob->len ? blob->data : "", fds);

@@ -26,7 +26,8 @@ struct keeper_link *keeper_link_free(struct keeper_link *l);
  * as a memfd is in m->blob as text all the same. */
 int keeper_link_next_entry(struct keeper_link *l, struct keep_msg *m, pid_t *keeper_pid);
 
-/* pid: the child this entry is about, or 0. Descriptors stay the caller's. */
+/* pid: the child this entry is about, or 0. Descriptors stay the caller's. fds NULL with n_fds > 0: as
+ * many as were put last time, and they are still the same: only the text goes over. */
 void keeper_link_put(struct keeper_link *l, const char *key, pid_t pid, const struct buf *blob,
                      const int *fds, size_t n_fds);
 void keeper_link_delete(struct keeper_link *l, const char *key);

@@ -56,6 +56,7 @@ def test_raw_is_the_bytes(velos):
 def test_nothing_of_the_end_is_lost(velos):
     """An app that says much and ends at once: its pipe is drained before it is closed."""
     talker(velos, "seq 1 20000\n")
+    velos.wait_log("talk", "^20000$")
     assert velos.log("talk").split() == [str(n) for n in range(1, 20001)]
 
 
@@ -142,8 +143,11 @@ def test_log_files_of_ones_own(velos, same):
     )
     velos.run("start", "velos.toml")
     eventually(lambda: velos.app("talk")["status"] == "stopped", "it has said everything")
+
+    def lines(name):
+        return sorted((velos.work / name).read_text().splitlines())
+
     if same:
-        assert sorted((velos.work / "both.log").read_text().splitlines()) == ["to err", "to out"]
+        eventually(lambda: lines("both.log") == ["to err", "to out"], "both in one file")
     else:
-        assert (velos.work / "out.log").read_text() == "to out\n"
-        assert (velos.work / "err.log").read_text() == "to err\n"
+        eventually(lambda: lines("out.log") == ["to out"] and lines("err.log") == ["to err"], "each in its file")

@@ -23,8 +23,8 @@ struct failure {
     volatile enum os_spawn_step step;
 };
 
-/* Signals that are not at their default in this process: looked up once, at the first spawn, when all handlers
- * are in place; 64 calls for each child would cost more than the fork. */
+/* Signals that are not at their default in this process: looked up once, at the first spawn, when all
+ * handlers are in place; 64 calls for each child would cost more than the fork. */
 static const sigset_t *changed_signals(void)
 {
     static sigset_t changed;
@@ -93,7 +93,10 @@ static no_return void child(const struct os_spawn *s, struct failure *f)
     int in = s->in < 0 ? open("/dev/null", O_RDONLY | O_CLOEXEC) : s->in;
     if (in < 0 || place(in, 0) < 0 || place(s->out, 1) < 0 || place(s->err, 2) < 0)
         goto failed;
-    close_range(3, ~0U, CLOSE_RANGE_CLOEXEC); /* older than 5.11: ours are close-on-exec anyway */
+    if (s->channel >= 0 && (s->channel == 3 ? fcntl(3, F_SETFD, 0) : dup2(s->channel, 3)) < 0)
+        goto failed;
+    close_range(s->channel >= 0 ? 4 : 3, ~0U,
+                CLOSE_RANGE_CLOEXEC); /* older than 5.11: ours are close-on-exec anyway */
 
     f->step = SPAWN_USER;
     if (set_user(s) < 0)

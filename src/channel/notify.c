@@ -1,0 +1,106 @@
+#include "channel/notify.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+static void take_status(struct notice *out, const char *value, size_t n)
+{
+    n = MIN(n, sizeof(out->status) - 1);
+    memcpy(out->status, value, n);
+    out->status[n] = '\0';
+    for (char *p = out->status; *p; p++)
+        if (iscntrl((unsigned char)*p))
+            *p = ' ';
+    out->has_status = true;
+}
+
+void notice_parse(const char *text, size_t n, struct notice *out)
+{
+    *out = (struct notice){ 0 };
+    for (const char *p = text, *end = text + n; p < end;) {
+        const char *nl = memchr(p, '\n', (size_t)(end - p));
+        size_t len = (size_t)((nl ? nl : end) - p);
+        if (len == 7 && memcmp(p, "READY=1", 7) == 0)
+            out->ready = true;
+        else if (len == 10 && memcmp(p, "STOPPING=1", 10) == 0)
+            out->stopping = true;
+        else if (len >= 7 && memcmp(p, "STATUS=", 7) == 0)
+            take_status(out, p + 7, len - 7);
+        p += len + 1;
+    }
+}
+
+char *notify_address(const char *home, const char *nonce)
+{
+    struct sockaddr_un a;
+    own_text path = xasprintf("%s/notify.sock", home);
+    if (strlen(path) < sizeof(a.sun_path))
+        return steal(path);
+    return xasprintf("@velos-%s", nonce);
+}
+
+int notify_open(const char *home, const char *nonce, struct err *e)
+{
+    own_text address = notify_address(home, nonce);
+    struct sockaddr_un a = { .sun_family = AF_UNIX };
+    size_t n = strlen(address);
+    memcpy(a.sun_path, address, n);
+    bool abstract = address[0] == '@';
+    if (abstract)
+        a.sun_path[0] = '\0';
+    else
+        unlink(address);
+    own_fd fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    socklen_t len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n + !abstract);
+    int on = 1;
+    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) < 0 ||
+        bind(fd, (struct sockaddr *)&a, len) < 0)
+        return err_sys(e, "notify socket %s", address);
+    /* Apps of another user must reach it; the home's own mode (0700) lets them only if it was opened up. */
+    if (!abstract && chmod(address, 0666) < 0)
+        return err_sys(e, "notify socket %s", address);
+    return steal_fd(fd);
+}
+
+int notify_receive(int fd, struct notice *out, pid_t *sender)
+{
+    char text[NOTIFY_MOST];
+    union {
+        char space[CMSG_SPACE(sizeof(struct ucred)) + CMSG_SPACE(sizeof(int) * 16)];
+        struct cmsghdr align;
+    } control;
+    struct iovec part = { text, sizeof(text) };
+    struct msghdr m = { .msg_iov = &part,
+                        .msg_iovlen = 1,
+                        .msg_control = control.space,
+                        .msg_controllen = sizeof(control.space) };
+    ssize_t n;
+    *sender = 0;
+    do
+        n = recvmsg(fd, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    while (n < 0 && errno == EINTR);
+    if (n < 0)
+        return 0;
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(&m); c; c = CMSG_NXTHDR(&m, c)) {
+        if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_CREDENTIALS) {
+            struct ucred cred;
+            memcpy(&cred, CMSG_DATA(c), sizeof(cred));
+            *sender = cred.pid;
+        } else if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS) {
+            size_t k = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+            for (size_t i = 0; i < k; i++) { /* FDSTORE and the like: not ours */
+                int extra;
+                memcpy(&extra, CMSG_DATA(c) + i * sizeof(int), sizeof(int));
+                close(extra);
+            }
+        }
+    }
+    notice_parse(text, (size_t)n, out);
+    return 1;
+}
