@@ -5,6 +5,7 @@
 
 #include "app/entry.h"
 #include "base/time.h"
+#include "conf/keys.h"
 #include "os/cpus.h"
 
 int app_instances_wanted(const struct app_spec *spec)
@@ -51,9 +52,21 @@ struct app *app_new(struct world *w, struct app_spec *take_spec, char *const *en
     list_append(&w->apps, &a->link);
     w->n_apps++;
     app_set_environ(a, env);
-    for (int i = 0; i < app_instances_wanted(a->spec); i++)
-        instance_put(instance_new(a, i, w->next_id));
+    app_grow(a, app_instances_wanted(a->spec));
     return a;
+}
+
+void app_grow(struct app *a, int wanted)
+{
+    while ((int)a->n < wanted)
+        instance_put(instance_new(a, (int)a->n, a->world->next_id));
+}
+
+void app_set_instances(struct app *a, int64_t n)
+{
+    a->spec->instances = n;
+    a->spec->set |= UINT64_C(1) << (key_find("instances") - keys);
+    entry_put_app(a);
 }
 
 void app_set_spec(struct app *a, struct app_spec *take_spec, char *const *env)
@@ -62,8 +75,7 @@ void app_set_spec(struct app *a, struct app_spec *take_spec, char *const *env)
     a->spec = take_spec;
     app_set_environ(a, env);
     int wanted = app_instances_wanted(a->spec);
-    for (int i = (int)a->n; i < wanted; i++)
-        instance_put(instance_new(a, i, a->world->next_id));
+    app_grow(a, wanted);
     for (size_t i = a->n; i-- > (size_t)wanted;)
         instance_close(a->instances[i]);
 }

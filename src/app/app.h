@@ -92,6 +92,7 @@ struct instance {
     int64_t started_wall, started_mono; /* of the living or last child; 0: none yet */
     struct policy_memory memory;
     bool commanded; /* the spawn to come is a person's wish */
+    int fails;      /* lives that ended unasked since the last command */
     int64_t restarts, counters[CAUSE_N];
     struct exit_status last_exit;
     bool has_exited;
@@ -194,6 +195,10 @@ struct app *app_new(struct world *w, struct app_spec *take_spec, char *const *en
                     const char *token);
 void app_set_spec(struct app *a, struct app_spec *take_spec,
                   char *const *env); /* new settings, for the next start */
+/* More or fewer instances; those that go must be stopped first (the highest index first). New ones are
+ * STOPPED. */
+void app_grow(struct app *a, int wanted);
+void app_set_instances(struct app *a, int64_t n); /* notes the number in the settings */
 void app_set_environ(struct app *a, char *const *env);
 void app_free(struct app *a); /* no instance may be alive */
 int app_instances_wanted(const struct app_spec *spec);
@@ -207,8 +212,11 @@ bool instance_feed(struct instance *in, enum life_event ev, enum cause cause); /
 void instance_exited(struct instance *in, const struct exit_status *x);        /* the main process is gone */
 void instance_spawned(struct instance *in);
 void instance_spawn_failed(struct instance *in, const struct err *e);
-void instance_gone(struct instance *in);  /* the sweep found nothing left */
-void instance_close(struct instance *in); /* after STOPPED or ERRORED: drains the logs, then goes */
+void instance_gone(struct instance *in); /* the sweep found nothing left */
+void instance_describe_end(const struct instance *in,
+                           struct err *e); /* how its last life ended; returns filled */
+void instance_reset(struct instance *in);  /* counters to zero, the row of unstable exits forgotten */
+void instance_close(struct instance *in);  /* after STOPPED or ERRORED: drains the logs, then goes */
 void instance_put(struct instance *in);
 void instance_resume(struct instance *in); /* goes on where the daemon before us was */
 void instance_set_reason(struct instance *in, const char *fmt, ...) printf_like(2, 3);
@@ -219,6 +227,8 @@ const struct past_life *instance_life_ended(const struct instance *in, size_t ba
 
 /* launch.c: one spawn. 0, or -1 with the reason; `settled` work (the keeper) is the caller's to check. */
 must_check int launch(struct instance *in, struct err *e);
+must_check int instance_environ(const struct instance *in, char ***out,
+                                struct err *e); /* a strv, the caller's */
 
 /* wait_ready: the app said so. False: nobody waits for that. */
 bool instance_ready(struct instance *in);

@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/time.h"
+#include "base/units.h"
 #include "os/pidfd.h"
 #include "os/procstat.h"
 
@@ -305,6 +306,7 @@ static bool feed(struct instance *in, enum life_event ev, enum cause cause, cons
         return false;
     if (ev == EV_START || ev == EV_RESTART) {
         in->commanded = cause == CAUSE_MANUAL;
+        in->fails = 0;
         text_free(&in->reason);
     }
     if (m.deeds & DO_CALM)
@@ -341,17 +343,25 @@ static enum cause cause_of(const struct exit_status *x)
     return !x->known ? CAUSE_UNKNOWN : x->signal ? CAUSE_SIGNAL : CAUSE_EXIT;
 }
 
-static void describe_exit(struct instance *in, const struct past_life *p, enum life_event ev)
+static void describe(const struct instance *in, const struct past_life *p, char how[80])
 {
-    char how[64];
-    if (!p->exit.known)
-        snprintf(how, sizeof(how), "ended, nobody saw how");
+    char limit[UNITS_TEXT];
+    if (p->cause == CAUSE_NOT_READY)
+        snprintf(how, 80, "not ready within %s", units_show_duration(in->app->spec->listen_timeout, limit));
+    else if (!p->exit.known)
+        snprintf(how, 80, "ended, nobody saw how");
     else if (p->exit.signal)
-        snprintf(how, sizeof(how), "killed by SIG%s%s",
+        snprintf(how, 80, "killed by SIG%s%s",
                  sigabbrev_np(p->exit.signal) ? sigabbrev_np(p->exit.signal) : "?",
                  p->exit.core ? " (core dumped)" : "");
     else
-        snprintf(how, sizeof(how), "exit code %d", p->exit.code);
+        snprintf(how, 80, "exit code %d", p->exit.code);
+}
+
+static void describe_exit(struct instance *in, const struct past_life *p, enum life_event ev)
+{
+    char how[80];
+    describe(in, p, how);
     log_info("%s %lld: %s after %lld ms", in->app->spec->name, (long long)in->id, how, (long long)p->uptime);
     if (ev == EV_GIVE_UP)
         instance_set_reason(in, "%s, %lld unstable exits in a row", how, (long long)in->memory.unstable);
@@ -359,6 +369,24 @@ static void describe_exit(struct instance *in, const struct past_life *p, enum l
         instance_set_reason(in, "%s", how);
     else
         text_free(&in->reason);
+}
+
+void instance_describe_end(const struct instance *in, struct err *e)
+{
+    char how[80] = "it ended";
+    const struct past_life *p = instance_life_ended(in, 0);
+    if (p)
+        describe(in, p, how);
+    err_set(e, p && p->cause == CAUSE_NOT_READY ? ERR_TIMEOUT : ERR_FAILED, "%s", how);
+    err_hint(e, "velos logs %s shows its last words", in->app->spec->name);
+}
+
+void instance_reset(struct instance *in)
+{
+    in->restarts = 0;
+    memset(in->counters, 0, sizeof(in->counters));
+    in->memory = (struct policy_memory){ 0 };
+    instance_put(in);
 }
 
 /* What policy says to an exit, or to a child that was not ready in time. */
@@ -373,6 +401,7 @@ static void judge(struct instance *in, const struct past_life *p, bool not_ready
     };
     enum life_event ev = policy_judge(in->app->spec, &in->memory, &x, &delay);
     describe_exit(in, p, ev);
+    in->fails++;
     if (ev == EV_AGAIN || ev == EV_LATER) {
         in->restarts++;
         in->counters[p->cause]++;

@@ -48,7 +48,7 @@ static void replace(char ***env, const char *name, const char *value)
     set_default(env, name, value);
 }
 
-static int plan_environ(struct instance *in, struct plan *p, struct err *e)
+int instance_environ(const struct instance *in, char ***out, struct err *e)
 {
     char mark[64];
     instance_mark(in, mark);
@@ -61,7 +61,7 @@ static int plan_environ(struct instance *in, struct plan *p, struct err *e)
         .id = in->id,
         .index = in->index,
     };
-    return environ_build(&q, &p->env, e);
+    return environ_build(&q, out, e);
 }
 
 static int plan_program(struct instance *in, struct plan *p, struct err *e)
@@ -276,7 +276,7 @@ int launch(struct instance *in, struct err *e)
     int r = need_outlets(in, e);
     if (r <= 0)
         return r;
-    r = plan_environ(in, &p, e) < 0 || plan_program(in, &p, e) < 0 || plan_user(in, &p, e) < 0 ||
+    r = instance_environ(in, &p.env, e) < 0 || plan_program(in, &p, e) < 0 || plan_user(in, &p, e) < 0 ||
                 need_input(in, e) < 0 || plan_channel(in, &p, &channel, e) < 0
             ? -1
             : 0;

@@ -13,7 +13,10 @@ struct item {
     struct op *op;
     enum op_kind kind;
     bool begun;
-    char *outcome; /* JSON, once done */
+    int wanted;            /* OP_SCALE */
+    size_t at;             /* OP_RELOAD: the instance that is being replaced */
+    bool stepping, failed; /* OP_RELOAD: it was told to; it did not get ready */
+    char *outcome;         /* JSON, once done */
 };
 
 struct op {
@@ -178,6 +181,12 @@ void op_cancel(struct op *o)
     op_free(o);
 }
 
+void op_add_scale(struct op *o, struct app *a, int wanted)
+{
+    op_add(o, a, OP_SCALE);
+    o->items[o->n - 1]->wanted = wanted;
+}
+
 void op_go(struct op *o)
 {
     o->going = true;
@@ -192,12 +201,25 @@ static void begin(struct app *a, enum op_kind kind)
     static const enum life_event events[] = {
         [OP_START] = EV_START, [OP_STOP] = EV_STOP, [OP_RESTART] = EV_RESTART, [OP_DELETE] = EV_STOP
     };
+    if (kind == OP_RELOAD || kind == OP_SCALE)
+        return; /* step by step: advance_reload(), advance_scale() */
     for (size_t i = 0; i < a->n; i++)
         instance_feed(a->instances[i], events[kind], CAUSE_MANUAL);
 }
 
+static const struct instance *find_life(const struct app *a, enum life life)
+{
+    for (size_t i = 0; i < a->n; i++)
+        if (a->instances[i]->life == life)
+            return a->instances[i];
+    return NULL;
+}
+
+/* With `wait`, only ready is started; an end before that is a failure, not a reason to go on waiting. */
 static bool is_started(const struct instance *in, bool wait)
 {
+    if (wait && in->fails)
+        return true;
     if (life_is_stopping(in->life))
         return false;
     return in->life != LIFE_STARTING || (in->pid && !wait);
@@ -205,12 +227,55 @@ static bool is_started(const struct instance *in, bool wait)
 
 static bool is_complete(const struct app *a, const struct item *it)
 {
+    if (it->kind == OP_RELOAD)
+        return it->at >= a->n;
+    if (it->kind == OP_SCALE && (int)a->n != it->wanted)
+        return false;
     for (size_t i = 0; i < a->n; i++) {
         const struct instance *in = a->instances[i];
         if (is_ending(it->kind) ? !life_is_settled(in->life) : !is_started(in, it->op->wait))
             return false;
     }
     return it->kind != OP_DELETE || a->n == 0;
+}
+
+/* One instance after the other; the next is touched when the one before is ready. If it does not get there
+ * the rest is left as it is. */
+static void advance_reload(struct app *a, struct item *it)
+{
+    while (it->at < a->n) {
+        struct instance *in = a->instances[it->at];
+        if (!it->stepping) {
+            it->stepping = true;
+            instance_feed(in, EV_RESTART, CAUSE_MANUAL);
+        }
+        if (!is_started(in, true))
+            return;
+        it->stepping = false;
+        it->failed = in->fails || in->life != LIFE_ONLINE;
+        it->at = it->failed ? a->n : it->at + 1;
+    }
+}
+
+/* Up: new instances start beside the others if any of those runs. Down: the highest ones stop, then go. */
+static void advance_scale(struct app *a, struct item *it)
+{
+    int n = (int)a->n;
+    if (n < it->wanted) {
+        bool running = find_life(a, LIFE_ONLINE) || find_life(a, LIFE_STARTING) || find_life(a, LIFE_WAITING);
+        app_grow(a, it->wanted);
+        for (size_t i = (size_t)n; running && i < a->n; i++)
+            instance_feed(a->instances[i], EV_START, CAUSE_MANUAL);
+    }
+    for (int i = n - 1; i >= it->wanted; i--) {
+        struct instance *in = a->instances[i];
+        if (!life_is_settled(in->life))
+            instance_feed(in, EV_STOP, CAUSE_MANUAL);
+        else if (!in->closing)
+            instance_close(in);
+    }
+    if (a->spec->instances != it->wanted)
+        app_set_instances(a, it->wanted);
 }
 
 /* A delete goes on when all is stopped: the logs are drained, then the instances go, then the app. */
@@ -226,30 +291,33 @@ static void close_instances(struct app *a)
         instance_close(a->instances[i]);
 }
 
-static const struct instance *find_life(const struct app *a, enum life life)
-{
-    for (size_t i = 0; i < a->n; i++)
-        if (a->instances[i]->life == life)
-            return a->instances[i];
-    return NULL;
-}
-
 /* Why a start is no success; false if it is one. */
 static bool start_failed(const struct app *a, const struct item *it, struct err *e)
 {
     const struct instance *in = find_life(a, LIFE_ERRORED);
     if (!in)
         in = find_life(a, LIFE_STUCK);
-    if (!in && it->op->wait)
-        in = find_life(a, LIFE_WAITING);
+    for (size_t i = 0; !in && it->op->wait && i < a->n; i++)
+        if (a->instances[i]->fails && a->instances[i]->life != LIFE_STOPPED)
+            in = a->instances[i];
     if (!in)
         return false;
     if (in->spawn_error)
         *e = *in->spawn_error;
+    else if (it->op->wait)
+        instance_describe_end(in, e);
     else
         err_set(e, ERR_FAILED, "%s", in->reason ? in->reason : "it ended");
     err_in(e, "%s", a->spec->name);
     return true;
+}
+
+static const struct instance *find_failed(const struct app *a)
+{
+    for (size_t i = 0; i < a->n; i++)
+        if (a->instances[i]->fails || a->instances[i]->life == LIFE_ERRORED)
+            return a->instances[i];
+    return a->instances[0];
 }
 
 static char *judge(const struct app *a, const struct item *it)
@@ -257,6 +325,13 @@ static char *judge(const struct app *a, const struct item *it)
     struct err e;
     if (it->kind == OP_STOP && find_life(a, LIFE_STUCK)) {
         err_set(&e, ERR_FAILED, "%s: %s", a->spec->name, find_life(a, LIFE_STUCK)->reason);
+        return outcome_error(a->spec->name, &e);
+    }
+    if (it->kind == OP_RELOAD && it->failed) {
+        const struct instance *in = find_failed(a);
+        instance_describe_end(in, &e);
+        err_in(&e, "%s: instance %d did not get ready", a->spec->name, in->index);
+        err_hint(&e, "the instances behind it were left as they were");
         return outcome_error(a->spec->name, &e);
     }
     if ((it->kind == OP_START || it->kind == OP_RESTART) && start_failed(a, it, &e))
@@ -305,7 +380,7 @@ static struct item *begin_first(struct app *a)
         begin(a, first->kind);
     list_each (l, &a->requests) {
         struct item *it = container_of(l, struct item, link);
-        if (it->kind != first->kind)
+        if (it->kind != first->kind || (it != first && (it->kind == OP_RELOAD || it->kind == OP_SCALE)))
             break;
         it->begun = true;
     }
@@ -328,6 +403,10 @@ void op_advance(void *daemon, struct app *a)
         enum op_kind kind = first->kind;
         if (kind == OP_DELETE)
             close_instances(a);
+        else if (kind == OP_RELOAD)
+            advance_reload(a, first);
+        else if (kind == OP_SCALE)
+            advance_scale(a, first);
         if (!is_complete(a, first))
             break;
         finish_begun(a, kind);

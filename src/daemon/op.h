@@ -4,7 +4,7 @@
 #pragma once
 #include "daemon/request.h"
 
-enum op_kind { OP_START, OP_STOP, OP_RESTART, OP_DELETE };
+enum op_kind { OP_START, OP_STOP, OP_RESTART, OP_DELETE, OP_RELOAD, OP_SCALE };
 
 struct op;
 
@@ -12,6 +12,7 @@ struct op;
 struct op *op_new(struct request *r, bool wait);
 struct op *op_new_silent(struct daemon *d); /* answers nobody: a signal asked */
 void op_add(struct op *o, struct app *a, enum op_kind kind);
+void op_add_scale(struct op *o, struct app *a, int wanted); /* instances */
 void op_add_unchanged(struct op *o, const struct app *a);
 void op_add_error(struct op *o, const char *name, const struct err *e);
 void op_when_done(struct op *o,
