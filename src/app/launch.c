@@ -287,5 +287,7 @@ int launch(struct instance *in, struct err *e)
     plan_done(&p);
     if (r == 0)
         instance_spawned(in);
+    else
+        e->code = ERR_SPAWN; /* whatever it was that kept it from running */
     return r;
 }

@@ -96,10 +96,23 @@ static void default_signals(void)
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+/* What names the app we may have been called from is not for the daemon: it would be taken for one of that
+ * app's processes, and stopped with it. */
+static void forget_caller(void)
+{
+    static const char *const names[] = { "VELOS_INSTANCE",  "VELOS_NAME",
+                                         "VELOS_ID",        "NODE_APP_INSTANCE",
+                                         "NODE_CHANNEL_FD", "NODE_CHANNEL_SERIALIZATION_MODE",
+                                         "NODE_UNIQUE_ID" };
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        unsetenv(names[i]);
+}
+
 no_return static void become_keeper(const struct birth *b)
 {
     setsid();
     default_signals();
+    forget_caller();
     umask(077);
     if (chdir("/") == 0 && dup2(b->null, 0) >= 0 && dup2(b->log, 1) >= 0 && dup2(b->log, 2) >= 0 &&
         dup2(b->ready, READY_FD) >= 0) {
