@@ -101,6 +101,7 @@ struct instance {
     size_t n_lives;
     int64_t seq;       /* of its last event */
     char *interpreter; /* as resolved at the last spawn; NULL before */
+    char *exec;        /* the file that was executed then */
 
     struct usage usage;
     int over_limit; /* samples in a row above max_memory_restart */

@@ -107,6 +107,7 @@ static void timer_closed(uv_handle_t *h)
     free(in->spawn_error);
     free(in->status_text);
     free(in->interpreter);
+    free(in->exec);
     free(in->lives);
     free(in);
 }
@@ -423,6 +424,8 @@ void instance_exited(struct instance *in, const struct exit_status *x)
     in->adopted = false;
     in->watch = pidwatch_free(in->watch);
     in->channel = channel_free(in->channel);
+    fd_done(&in->kept_pidfd);
+    fd_done(&in->kept_channel);
     in->fds_changed = true;
     text_free(&in->status_text);
     usage_forget(&in->usage);
@@ -562,6 +565,11 @@ static bool watch_adopted(struct instance *in, struct exit_status *x)
     in->kept_pidfd = -1;
     bool alive = procstat_read(in->pid, &now) && now.start == in->start;
     if (!alive) {
+        keeper_link_hear(w->keeper); /* if it was the keeper's child, the keeper has told by now */
+        if (!in->pid) {
+            fd_done(&fd);
+            return true;
+        }
         if (fd >= 0 && os_pidfd_status(fd, &status))
             *x = exit_status_of(status);
         fd_done(&fd);

@@ -164,7 +164,15 @@ static int explain(const struct instance *in, const struct plan *p, enum os_spaw
     return -1;
 }
 
-static void went_well(struct instance *in, pid_t pid, const char *interpreter)
+static void remember(char **kept, const char *now)
+{
+    if (text_equal(*kept, now))
+        return;
+    free(*kept);
+    *kept = xstrdup(now);
+}
+
+static void went_well(struct instance *in, pid_t pid, const struct interp_plan *plan)
 {
     struct proc_info now = { 0 };
     procstat_read(pid, &now);
@@ -174,10 +182,8 @@ static void went_well(struct instance *in, pid_t pid, const char *interpreter)
     in->adopted = false;
     in->started_wall = time_wall_ms();
     in->started_mono = time_mono_ms();
-    if (!text_equal(in->interpreter, interpreter)) {
-        free(in->interpreter);
-        in->interpreter = xstrdup(interpreter);
-    }
+    remember(&in->interpreter, plan->interpreter);
+    remember(&in->exec, plan->exec);
     map_put(&in->app->world->by_pid, (uint64_t)pid, in);
     world_sample(in->app->world);
 }
@@ -236,6 +242,7 @@ static int need_outlets(struct instance *in, struct err *e)
     return 0;
 }
 
+/* 0: it runs; 1: not yet, it is tried again; -1. */
 static int spawn(struct instance *in, struct plan *p, int channel, struct err *e)
 {
     struct world *w = in->app->world;
@@ -263,9 +270,12 @@ static int spawn(struct instance *in, struct plan *p, int channel, struct err *e
     if (pid < 0) {
         in->channel = channel_free(in->channel);
         in->fds_changed = true;
-        return explain(in, p, step, e);
+        if (step != SPAWN_KEEPER)
+            return explain(in, p, step, e);
+        world_defer_spawn(in); /* no fault of the app's: the keeper is behind, or just died */
+        return 1;
     }
-    went_well(in, pid, p->interp.interpreter);
+    went_well(in, pid, &p->interp);
     return 0;
 }
 
@@ -287,7 +297,7 @@ int launch(struct instance *in, struct err *e)
     plan_done(&p);
     if (r == 0)
         instance_spawned(in);
-    else
+    if (r < 0)
         e->code = ERR_SPAWN; /* whatever it was that kept it from running */
-    return r;
+    return MIN(r, 0);
 }

@@ -4,8 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void add(struct selection *s, struct app *a)
+/* Counts what a selector matched; an app that was there already is not added again. */
+static void add(struct selection *s, struct app *a, size_t *matched)
 {
+    ++*matched;
     for (size_t i = 0; i < s->n; i++)
         if (s->apps[i] == a)
             return;
@@ -40,7 +42,8 @@ static bool matches_namespace(const struct app *a, const char *sel)
     return strcmp(slash + 1, "*") == 0 || strcmp(slash + 1, a->spec->name) == 0;
 }
 
-static int add_regex(const struct world *w, const char *sel, struct selection *s, struct err *e)
+static int add_regex(const struct world *w, const char *sel, struct selection *s, size_t *matched,
+                     struct err *e)
 {
     own_text pattern = xstrndup(sel + 1, strlen(sel) - 2);
     regex_t re;
@@ -53,7 +56,7 @@ static int add_regex(const struct world *w, const char *sel, struct selection *s
     list_each (l, &w->apps) {
         struct app *a = container_of(l, struct app, link);
         if (regexec(&re, a->spec->name, 0, NULL, 0) == 0)
-            add(s, a);
+            add(s, a, matched);
     }
     regfree(&re);
     return 0;
@@ -78,28 +81,24 @@ static int not_found(const struct world *w, const char *sel, struct err *e)
 
 static int add_matching(const struct world *w, const char *sel, struct selection *s, struct err *e)
 {
-    size_t before = s->n;
+    size_t matched = 0;
     bool all = strcmp(sel, "all") == 0;
     if (is_regex(sel)) {
-        if (add_regex(w, sel, s, e) < 0)
+        if (add_regex(w, sel, s, &matched, e) < 0)
             return -1;
     } else if (is_id(sel)) {
         struct instance *in = world_instance(w, strtoll(sel, NULL, 10));
         if (in)
-            add(s, in->app);
+            add(s, in->app, &matched);
     } else {
         list_each (l, &w->apps) {
             struct app *a = container_of(l, struct app, link);
             if (all || strcmp(a->spec->name, sel) == 0 || matches_namespace(a, sel))
-                add(s, a);
+                add(s, a, &matched);
         }
     }
-    if (s->n > before || all)
+    if (matched || all)
         return 0;
-    for (size_t i = 0; i < s->n; i++) /* named twice is found */
-        if (strcmp(s->apps[i]->spec->name, sel) == 0 || matches_namespace(s->apps[i], sel) || is_id(sel) ||
-            is_regex(sel))
-            return 0;
     return not_found(w, sel, e);
 }
 

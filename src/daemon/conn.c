@@ -169,7 +169,7 @@ static void on_read(uv_stream_t *s, ssize_t n, const uv_buf_t *unused)
 
 static void on_hello_due(uv_timer_t *t)
 {
-    conn_close(t->data, "no velos.hello within 10 s");
+    refuse(t->data, ERR_TIMEOUT, "no velos.hello within 10 s");
 }
 
 static bool is_welcome(struct conn *c)

@@ -348,16 +348,23 @@ static bool is_stillborn(const struct app *a)
     return a->is_new && a->n > 0;
 }
 
-static void settle_new(struct app *a, enum op_kind kind)
+/* Its items are answered once it is gone, so that who tries again at once finds the name free. */
+static void bury(struct app *a)
 {
-    if (kind != OP_START || !a->is_new)
-        return;
-    if (is_stillborn(a)) {
-        a->removing = true;
-        for (size_t i = a->n; i-- > 0;)
-            instance_close(a->instances[i]);
-        return;
+    list_each (l, &a->requests) {
+        struct item *it = container_of(l, struct item, link);
+        if (it->begun)
+            it->outcome = judge(a, it);
     }
+    a->removing = true;
+    for (size_t i = a->n; i-- > 0;)
+        instance_close(a->instances[i]);
+}
+
+static void settle_new(struct app *a)
+{
+    if (!a->is_new)
+        return;
     a->is_new = false;
     entry_put_app(a);
 }
@@ -368,7 +375,10 @@ static void fail_rest(struct app *a)
     err_set(&e, ERR_NOT_FOUND, "no app `%s`", a->spec->name);
     while (!list_empty(&a->requests)) {
         struct item *it = container_of(a->requests.next, struct item, link);
-        item_done(it, it->kind == OP_DELETE ? outcome_of(a, false) : outcome_error(a->spec->name, &e));
+        char *outcome = steal(it->outcome);
+        if (!outcome)
+            outcome = it->kind == OP_DELETE ? outcome_of(a, false) : outcome_error(a->spec->name, &e);
+        item_done(it, outcome);
     }
 }
 
@@ -409,8 +419,13 @@ void op_advance(void *daemon, struct app *a)
             advance_scale(a, first);
         if (!is_complete(a, first))
             break;
+        if (kind == OP_START && is_stillborn(a)) {
+            bury(a);
+            break;
+        }
         finish_begun(a, kind);
-        settle_new(a, kind);
+        if (kind == OP_START)
+            settle_new(a);
     }
     if (a->removing && a->n == 0) {
         fail_rest(a);

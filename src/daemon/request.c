@@ -3,38 +3,74 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ARGS(...)                                                                                            \
-    (const char *const[])                                                                                    \
+#define SELECT                                                                                               \
     {                                                                                                        \
-        __VA_ARGS__, NULL                                                                                    \
+        "select", ARG_TEXTS, true                                                                            \
     }
-#define NO_ARGS                                                                                              \
-    (const char *const[])                                                                                    \
+#define SOME_OR_ALL                                                                                          \
     {                                                                                                        \
-        NULL                                                                                                 \
+        "select", ARG_TEXTS, false                                                                           \
     }
 
 const struct method methods[] = {
-    { "velos.hello", ARGS("protocol", "version"), req_hello, "Opens a connection.", true },
-    { "app.start", ARGS("apps", "select", "environ", "umask", "exists", "wait"), req_app_start,
-      "Starts new and known apps.", false },
-    { "app.stop", ARGS("select"), req_app_stop, "Stops apps; they stay listed.", false },
-    { "app.restart", ARGS("select", "apps", "environ"), req_app_restart, "Stops and starts apps.", false },
-    { "app.delete", ARGS("select"), req_app_delete, "Stops apps and forgets them.", false },
-    { "app.reload", ARGS("select"), req_app_reload,
-      "Restarts one instance after the other, each ready before the next.", false },
-    { "app.scale", ARGS("select", "instances", "change"), req_app_scale, "More or fewer instances.", false },
-    { "app.reset", ARGS("select"), req_app_reset, "Restart counters to zero.", false },
-    { "app.signal", ARGS("select", "signal"), req_app_signal, "A signal to the main process.", false },
-    { "app.send", ARGS("select", "line"), req_app_send, "A line to the standard input.", false },
-    { "app.env", ARGS("select"), req_app_env, "The environment the next start would get.", true },
-    { "app.list", ARGS("select"), req_app_list, "One object per instance.", true },
-    { "app.info", ARGS("select"), req_app_info, "All there is to say about instances.", true },
-    { "log.files", ARGS("select"), req_log_files, "Where the logs are.", true },
-    { "events.subscribe", ARGS("since"), req_events_subscribe, "Events from here on, or from a number.",
+    { "velos.hello",
+      { { "protocol", ARG_NUMBER, true }, { "version", ARG_TEXT, false } },
+      req_hello,
+      "Opens a connection.",
       true },
-    { "daemon.info", NO_ARGS, req_daemon_info, "Version, pids, uptime, counts.", true },
-    { "daemon.kill", ARGS("leave_apps"), req_daemon_kill, "Stops every app, then the daemon.", false },
+    { "app.start",
+      { { "apps", ARG_OBJECTS, false },
+        SOME_OR_ALL,
+        { "environ", ARG_TEXTS, false },
+        { "umask", ARG_NUMBER, false },
+        { "exists", ARG_TEXT, false },
+        { "wait", ARG_FLAG, false } },
+      req_app_start,
+      "Starts new and known apps.",
+      false },
+    { "app.stop", { SELECT }, req_app_stop, "Stops apps; they stay listed.", false },
+    { "app.restart",
+      { SELECT, { "apps", ARG_OBJECTS, false }, { "environ", ARG_TEXTS, false } },
+      req_app_restart,
+      "Stops and starts apps.",
+      false },
+    { "app.delete", { SELECT }, req_app_delete, "Stops apps and forgets them.", false },
+    { "app.reload",
+      { SELECT, { "apps", ARG_OBJECTS, false }, { "environ", ARG_TEXTS, false } },
+      req_app_reload,
+      "Restarts one instance after the other, each ready before the next.",
+      false },
+    { "app.scale",
+      { SELECT, { "instances", ARG_NUMBER, false }, { "change", ARG_NUMBER, false } },
+      req_app_scale,
+      "More or fewer instances.",
+      false },
+    { "app.reset", { SELECT }, req_app_reset, "Restart counters to zero.", false },
+    { "app.signal",
+      { SELECT, { "signal", ARG_NUMBER, true } },
+      req_app_signal,
+      "A signal to the main process.",
+      false },
+    { "app.send",
+      { SELECT, { "line", ARG_TEXT, true } },
+      req_app_send,
+      "A line to the standard input.",
+      false },
+    { "app.env", { SELECT }, req_app_env, "The environment the next start would get.", true },
+    { "app.list", { SOME_OR_ALL }, req_app_list, "One object per instance.", true },
+    { "app.info", { SOME_OR_ALL }, req_app_info, "All there is to say about instances.", true },
+    { "log.files", { SOME_OR_ALL }, req_log_files, "Where the logs are.", true },
+    { "events.subscribe",
+      { { "since", ARG_NUMBER, false } },
+      req_events_subscribe,
+      "Events from here on, or from a number.",
+      true },
+    { "daemon.info", { { 0 } }, req_daemon_info, "Version, pids, uptime, counts.", true },
+    { "daemon.kill",
+      { { "leave_apps", ARG_FLAG, false } },
+      req_daemon_kill,
+      "Stops every app, then the daemon.",
+      false },
 };
 const size_t methods_len = ARRAY_LEN(methods);
 
@@ -86,23 +122,70 @@ static int unknown_method(const char *name, struct err *e)
     return near ? err_hint(e, "did you mean %s?", near) : -1;
 }
 
+static bool all_are(const json_t *array, json_type type)
+{
+    size_t i;
+    json_t *v;
+    json_array_foreach((json_t *)array, i, v) if (json_typeof(v) != type) return false;
+    return json_is_array(array);
+}
+
+/* NULL if the value is of the type, else what was expected. */
+static const char *type_problem(enum arg_type t, const json_t *v)
+{
+    switch (t) {
+    case ARG_TEXT:
+        return json_is_string(v) ? NULL : "a text";
+    case ARG_NUMBER:
+        return json_is_integer(v) ? NULL : "an integer";
+    case ARG_FLAG:
+        return json_is_boolean(v) ? NULL : "true or false";
+    case ARG_TEXTS:
+        return all_are(v, JSON_STRING) ? NULL : "an array of texts";
+    case ARG_OBJECTS:
+        return all_are(v, JSON_OBJECT) ? NULL : "an array of objects";
+    }
+    return NULL;
+}
+
+static const struct arg *find_arg(const struct method *m, const char *name)
+{
+    static const struct arg token = { "token", ARG_TEXT, false }, retry = { "retry", ARG_FLAG, false };
+    for (const struct arg *a = m->args; a < m->args + ARGS_MOST && a->name; a++)
+        if (strcmp(a->name, name) == 0)
+            return a;
+    return strcmp(name, token.name) == 0 ? &token : strcmp(name, retry.name) == 0 ? &retry : NULL;
+}
+
+static int unknown_arg(const struct method *m, const char *name, struct err *e)
+{
+    const char *names[ARGS_MOST + 1] = { 0 };
+    for (size_t i = 0; i < ARGS_MOST && m->args[i].name; i++)
+        names[i] = m->args[i].name;
+    const char *near = text_nearest(name, names);
+    err_set(e, ERR_PARAMS, "%s: unknown argument `%.60s`", m->name, name);
+    return near ? err_hint(e, "did you mean %s?", near) : -1;
+}
+
 static int check_args(const struct method *m, const json_t *params, struct err *e)
 {
     const char *key;
     json_t *value;
     json_object_foreach((json_t *)params, key, value)
     {
-        bool known = strcmp(key, "token") == 0 || strcmp(key, "retry") == 0;
-        for (const char *const *a = m->args; !known && *a; a++)
-            known = strcmp(*a, key) == 0;
-        if (known)
-            continue;
-        const char *near = text_nearest(key, m->args);
-        err_set(e, ERR_PARAMS, "%s: unknown argument `%.60s`", m->name, key);
-        return near ? err_hint(e, "did you mean %s?", near) : -1;
+        const struct arg *a = find_arg(m, key);
+        if (!a)
+            return unknown_arg(m, key, e);
+        const char *expected = type_problem(a->type, value);
+        if (expected)
+            return err_set(e, ERR_PARAMS, "%s: %s: expected %s", m->name, key, expected);
     }
-    const char *token = json_get_str(params, "token", "");
-    return strlen(token) > 64 ? err_set(e, ERR_PARAMS, "%s: token is longer than 64 bytes", m->name) : 0;
+    for (const struct arg *a = m->args; a < m->args + ARGS_MOST && a->name; a++)
+        if (a->required && !json_object_get(params, a->name))
+            return err_set(e, ERR_PARAMS, "%s: %s is required", m->name, a->name);
+    if (strlen(json_get_str(params, "token", "")) > 64)
+        return err_set(e, ERR_PARAMS, "%s: token is longer than 64 bytes", m->name);
+    return 0;
 }
 
 /* A request from its object: which method, and is it well-formed? */
@@ -122,9 +205,9 @@ static const struct method *understand(struct request *r, const json_t *o, struc
         unknown_method(name, e);
         return NULL;
     }
-    r->params = params;
-    if (params && check_args(m, params, e) < 0)
+    if (check_args(m, params, e) < 0)
         return NULL;
+    r->params = params;
     r->token = json_get_str(params, "token", NULL);
     r->retry = json_get_flag(params, "retry", false);
     return m;

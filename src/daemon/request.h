@@ -12,9 +12,17 @@ struct request {
     bool retry;           /* the same request was sent before, to a daemon that is gone */
 };
 
+enum arg_type { ARG_TEXT, ARG_NUMBER, ARG_FLAG, ARG_TEXTS, ARG_OBJECTS };
+struct arg {
+    const char *name;
+    enum arg_type type;
+    bool required;
+};
+enum { ARGS_MOST = 8 };
+
 struct method {
     const char *name;
-    const char *const *args; /* NULL-terminated */
+    struct arg args[ARGS_MOST]; /* ended by one without a name */
     void (*run)(struct request *r);
     const char *about;
     bool read_only;

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "app/census.h"
 #include "base/time.h"
 #include "conf/keys.h"
 
@@ -65,7 +66,7 @@ static void row_members(struct json_out *j, const struct instance *in)
     json_time(j, "created_at", in->app->created);
 }
 
-void show_list_row(struct json_out *j, const struct instance *in)
+void show_list_row(struct json_out *j, struct instance *in)
 {
     json_open(j, NULL, '{');
     row_members(j, in);
@@ -104,7 +105,31 @@ static void show_log(struct json_out *j, const struct instance *in)
     json_close(j, '}');
 }
 
-void show_info(struct json_out *j, const struct instance *in)
+/* What belongs to it right now. */
+static void show_tree(struct json_out *j, struct instance *in)
+{
+    struct census c;
+    json_open(j, "app_pid_tree", '[');
+    if (in->pid) {
+        census_take(&c, in->app->world, &in, 1);
+        for (const struct proc_info *p = c.all; p < c.all + c.n; p++) {
+            char name[20];
+            if (census_is_dead(p) || census_owner(&c, p) != in->id)
+                continue;
+            procstat_name(p->pid, name);
+            json_open(j, NULL, '{');
+            json_int(j, "pid", p->pid);
+            json_int(j, "ppid", p->ppid);
+            json_str(j, "name", name);
+            json_int(j, "memory_bytes", (int64_t)p->rss);
+            json_close(j, '}');
+        }
+        census_done(&c);
+    }
+    json_close(j, ']');
+}
+
+void show_info(struct json_out *j, struct instance *in)
 {
     const struct app_spec *s = in->app->spec;
     json_open(j, NULL, '{');
@@ -112,6 +137,8 @@ void show_info(struct json_out *j, const struct instance *in)
     json_int(j, "processes", (int64_t)in->usage.processes);
     int_or_null(j, "main_memory_bytes", (int64_t)in->usage.main_memory);
     json_strv(j, "args", s->args);
+    json_str(j, "exec", in->exec);
+    show_tree(j, in);
     json_str(j, "status_text", in->status_text);
     json_time(j, "started_at", in->started_wall);
     bool due = in->life == LIFE_WAITING && in->deadline;

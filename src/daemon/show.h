@@ -4,6 +4,6 @@
 #include "base/json.h"
 
 void show_exit(struct json_out *j, const struct exit_status *x); /* exit_code, exit_signal; NULL: both null */
-void show_list_row(struct json_out *j, const struct instance *in);
-void show_info(struct json_out *j, const struct instance *in);
+void show_list_row(struct json_out *j, struct instance *in);
+void show_info(struct json_out *j, struct instance *in);
 void show_outcome(struct json_out *j, const struct app *a, bool unchanged);

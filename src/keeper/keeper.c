@@ -382,6 +382,14 @@ static void velosd_died(int status)
         k.start_at = next_start(now);
 }
 
+/* As wait(2) would tell it. */
+static int status_of(const siginfo_t *info)
+{
+    if (info->si_code == CLD_EXITED)
+        return W_EXITCODE(info->si_status, 0);
+    return info->si_status | (info->si_code == CLD_DUMPED ? WCOREFLAG : 0);
+}
+
 static void reap(void)
 {
     for (;;) {
@@ -390,17 +398,18 @@ static void reap(void)
             return;
         listen_to(&k.sock);
         listen_to(&k.old_sock);
+        struct entry *e = info.si_pid == k.pid ? NULL : find_pid(info.si_pid);
+        if (e) {
+            e->status = status_of(&info);
+            e->flags |= KEEP_HAS_STATUS;
+            e->news = e->handed;
+            tell(); /* before the process vanishes: who does not find it in /proc finds our word */
+        }
         int status;
         if (waitpid(info.si_pid, &status, 0) < 0)
             return;
-        struct entry *e = find_pid(info.si_pid);
-        if (info.si_pid == k.pid) {
+        if (info.si_pid == k.pid)
             velosd_died(status);
-        } else if (e) {
-            e->status = status;
-            e->flags |= KEEP_HAS_STATUS;
-            e->news = e->handed;
-        }
     }
 }
 

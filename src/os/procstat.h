@@ -14,6 +14,9 @@ struct proc_info {
 };
 long procstat_ticks_per_second(void);
 
+/* The process's name (comm, at most 15 bytes); "?" when it is gone. */
+void procstat_name(pid_t pid, char out[20]);
+
 /* False when there is no such process. */
 bool procstat_read(pid_t pid, struct proc_info *out);
 

@@ -114,6 +114,12 @@ static void read_all(struct keeper_link *l)
     }
 }
 
+void keeper_link_hear(struct keeper_link *l)
+{
+    if (!l->dead)
+        read_all(l);
+}
+
 static void on_io(uv_poll_t *poll, int status, int events)
 {
     struct keeper_link *l = container_of(poll, struct keeper_link, poll);

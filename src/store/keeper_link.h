@@ -35,4 +35,5 @@ void keeper_link_say(struct keeper_link *l, enum keep_type type);
 bool keeper_link_settled(const struct keeper_link *l);
 int keeper_link_fd(const struct keeper_link *l); /* for a child's KEEP_BORN; -1: there is no keeper */
 void keeper_link_listen(struct keeper_link *l);  /* from here on events come */
-void keeper_link_flush(struct keeper_link *l);   /* blocking, at our end: sends what is queued */
+void keeper_link_hear(struct keeper_link *l);  /* what has arrived, now: events come from inside this call */
+void keeper_link_flush(struct keeper_link *l); /* blocking, at our end: sends what is queued */

@@ -1,4 +1,4 @@
-/* app.reload, scale, reset, signal, send, env: the smaller commands on apps. */
+/* app.scale, reset, signal, send, env: the smaller commands on apps. */
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -15,13 +15,7 @@
 static bool select_or_refuse(struct request *r, struct selection *s)
 {
     struct err e;
-    const json_t *select = json_object_get(r->params, "select");
-    if (!select) {
-        err_set(&e, ERR_PARAMS, "select is required");
-        request_error(r, &e);
-        return false;
-    }
-    if (select_apps(&r->daemon->world, select, s, &e) == 0)
+    if (select_apps(&r->daemon->world, json_object_get(r->params, "select"), s, &e) == 0)
         return true;
     request_error(r, &e);
     return false;
@@ -98,18 +92,6 @@ static int send_line(struct request *r, struct instance *in, struct err *e)
 void req_app_send(struct request *r)
 {
     for_instances(r, send_line);
-}
-
-void req_app_reload(struct request *r)
-{
-    struct selection s = { 0 };
-    if (!select_or_refuse(r, &s))
-        return;
-    struct op *o = op_new(r, true);
-    for (size_t i = 0; i < s.n; i++)
-        op_add(o, s.apps[i], OP_RELOAD);
-    selection_done(&s);
-    op_go(o);
 }
 
 /* instances: the number; or change: how many more (or fewer). */

@@ -1,4 +1,4 @@
-/* app.start, stop, restart, delete. */
+/* app.start, stop, restart, reload, delete. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -143,7 +143,7 @@ void req_app_stop(struct request *r)
 
 /* With `apps`, known ones take the new settings first; with `environ`, those selected take the new
  * environment. */
-void req_app_restart(struct request *r)
+static void restart(struct request *r, enum op_kind kind)
 {
     struct err e;
     own_strv env = read_texts(json_object_get(r->params, "environ"));
@@ -166,14 +166,24 @@ void req_app_restart(struct request *r)
         if (a)
             app_set_spec(a, steal(spec), env);
     }
-    struct op *o = op_new(r, false);
+    struct op *o = op_new(r, kind == OP_RELOAD);
     for (size_t k = 0; k < s.n; k++) {
         if (env)
             app_set_environ(s.apps[k], env);
-        op_add(o, s.apps[k], OP_RESTART);
+        op_add(o, s.apps[k], kind);
     }
     selection_done(&s);
     op_go(o);
+}
+
+void req_app_restart(struct request *r)
+{
+    restart(r, OP_RESTART);
+}
+
+void req_app_reload(struct request *r)
+{
+    restart(r, OP_RELOAD);
 }
 
 void req_app_delete(struct request *r)

@@ -3,7 +3,7 @@
 #include "daemon/request.h"
 #include "daemon/show.h"
 
-typedef void write_row(struct json_out *j, const struct instance *in);
+typedef void write_row(struct json_out *j, struct instance *in);
 
 static void answer_rows(struct request *r, const char *member, write_row *row)
 {
@@ -38,7 +38,7 @@ void req_app_info(struct request *r)
     answer_rows(r, "apps", show_info);
 }
 
-static void write_files(struct json_out *j, const struct instance *in)
+static void write_files(struct json_out *j, struct instance *in)
 {
     static const char *const streams[OUTLET_N] = { "out", "err" };
     for (int i = 0; i < OUTLET_N; i++) {

@@ -105,6 +105,18 @@ ssize_t procstat_all(struct proc_info **out)
     return (ssize_t)n;
 }
 
+void procstat_name(pid_t pid, char out[20])
+{
+    char path[32];
+    snprintf(path, sizeof(path), "/proc/%d/comm", (int)pid);
+    own_fd fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? -1 : read(fd, out, 19);
+    if (n <= 0)
+        n = snprintf(out, 20, "?");
+    out[n] = '\0';
+    out[strcspn(out, "\n")] = '\0';
+}
+
 bool procstat_get_env(pid_t pid, const char *name, char *out, size_t size)
 {
     char path[48];
