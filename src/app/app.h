@@ -92,6 +92,7 @@ struct instance {
     int64_t started_wall, started_mono; /* of the living or last child; 0: none yet */
     struct policy_memory memory;
     bool commanded; /* the spawn to come is a person's wish */
+    char *token;    /* of the request whose command it obeyed last: a repeated request is not obeyed twice */
     int fails;      /* lives that ended unasked since the last command */
     int64_t restarts, counters[CAUSE_N];
     struct exit_status last_exit;
@@ -210,7 +211,10 @@ enum life app_life(const struct app *a); /* the state that says most: errored > 
 struct instance *instance_new(struct app *a, int index, int64_t id);
 void instance_free(struct instance *in);
 bool instance_feed(struct instance *in, enum life_event ev, enum cause cause); /* false: nothing to do */
-void instance_exited(struct instance *in, const struct exit_status *x);        /* the main process is gone */
+/* A person's command; token may be NULL. A repeated request (`retry`) that was obeyed already does nothing.
+ */
+void instance_command(struct instance *in, enum life_event ev, const char *token, bool retry);
+void instance_exited(struct instance *in, const struct exit_status *x); /* the main process is gone */
 void instance_spawned(struct instance *in);
 void instance_spawn_failed(struct instance *in, const struct err *e);
 void instance_gone(struct instance *in); /* the sweep found nothing left */

@@ -149,6 +149,8 @@ size_t entry_of_instance(const struct instance *in, char key[KEEP_KEY_MOST], str
         json_str(&j, "interpreter", in->interpreter);
     if (in->exec)
         json_str(&j, "exec", in->exec);
+    if (in->token)
+        json_str(&j, "token", in->token);
     json_flag(&j, "pipes", piped);
     json_flag(&j, "pidfd", pidfd >= 0);
     if (in->input[1] >= 0)
@@ -304,11 +306,13 @@ static void read_life(struct instance *in, const json_t *o)
         in->life = LIFE_STOPPED;
     }
     const char *reason = json_get_str(o, "reason", NULL), *interpreter = json_get_str(o, "interpreter", NULL),
-               *status = json_get_str(o, "status_text", NULL), *exec = json_get_str(o, "exec", NULL);
+               *status = json_get_str(o, "status_text", NULL), *exec = json_get_str(o, "exec", NULL),
+               *token = json_get_str(o, "token", NULL);
     in->cause = cause_find(json_get_str(o, "cause", ""));
     in->reason = reason ? xstrdup(reason) : NULL;
     in->interpreter = interpreter ? xstrdup(interpreter) : NULL;
     in->exec = exec ? xstrdup(exec) : NULL;
+    in->token = token ? xstrdup(token) : NULL;
     in->status_text = status ? xstrdup(status) : NULL;
     in->deadline = json_get_int(o, "deadline", 0);
     in->signalled = json_get_flag(o, "signalled", false);

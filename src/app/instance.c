@@ -1,3 +1,4 @@
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -106,6 +107,7 @@ static void timer_closed(uv_handle_t *h)
     free(in->reason);
     free(in->spawn_error);
     free(in->status_text);
+    free(in->token);
     free(in->interpreter);
     free(in->exec);
     free(in->lives);
@@ -320,6 +322,15 @@ static bool feed(struct instance *in, enum life_event ev, enum cause cause, cons
 bool instance_feed(struct instance *in, enum life_event ev, enum cause cause)
 {
     return feed(in, ev, cause, NULL);
+}
+
+void instance_command(struct instance *in, enum life_event ev, const char *token, bool retry)
+{
+    if (retry && token && text_equal(in->token, token))
+        return;
+    free(in->token);
+    in->token = token ? xstrdup(token) : NULL;
+    instance_feed(in, ev, CAUSE_MANUAL); /* the put of this very step carries the token */
 }
 
 /* Endings. */
@@ -543,15 +554,26 @@ void instance_outlet_closed(struct instance *in)
 
 /* Taking over. */
 
+/* How a process ended that somebody else reaps: the kernel keeps it with the pidfd (once reaped), or with the
+ * zombie (in a container whose init does not reap, that may be for ever). */
+static struct exit_status ask_how_it_ended(const struct instance *in, int pidfd)
+{
+    struct proc_info now;
+    int status;
+    if (pidfd >= 0 && os_pidfd_status(pidfd, &status))
+        return exit_status_of(status);
+    if (procstat_read(in->pid, &now) && now.start == in->start && now.state == 'Z')
+        return exit_status_of(now.exit_status);
+    return (struct exit_status){ 0 };
+}
+
 static void on_adopted_ended(void *arg)
 {
     struct instance *in = arg;
-    struct exit_status x = { 0 };
-    int status;
     if (in->keeper_reaps)
-        return; /* its word is on the way, with the status */
-    if (os_pidfd_status(pidwatch_fd(in->watch), &status))
-        x = exit_status_of(status);
+        return; /* its word is on the way, with the status; if it dies before that, the next of us looks again
+                 */
+    struct exit_status x = ask_how_it_ended(in, pidwatch_fd(in->watch));
     instance_exited(in, &x);
 }
 
@@ -561,23 +583,21 @@ static bool watch_adopted(struct instance *in, struct exit_status *x)
 {
     struct world *w = in->app->world;
     struct proc_info now;
-    int status, fd = in->kept_pidfd;
-    in->kept_pidfd = -1;
+    int fd = steal_fd(in->kept_pidfd);
     bool alive = procstat_read(in->pid, &now) && now.start == in->start;
+    if (alive && fd < 0)
+        alive = (fd = os_pidfd_open(in->pid)) >= 0 || errno != ESRCH;
     if (!alive) {
         keeper_link_hear(w->keeper); /* if it was the keeper's child, the keeper has told by now */
         if (!in->pid) {
             fd_done(&fd);
             return true;
         }
-        if (fd >= 0 && os_pidfd_status(fd, &status))
-            *x = exit_status_of(status);
+        *x = ask_how_it_ended(in, fd);
         fd_done(&fd);
         return false;
     }
     in->keeper_reaps = now.ppid == w->keeper_pid;
-    if (fd < 0)
-        fd = os_pidfd_open(in->pid);
     if (fd >= 0)
         in->watch = pidwatch_new(w->loop, fd, on_adopted_ended, in);
     if (in->kept_channel >= 0)

@@ -1,12 +1,13 @@
 #include "cli/args.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 bool args_key_is_switch(const struct key *k)
 {
-    return k->type == KEY_BOOL || (k->shape && text_starts(k->shape, "bool"));
+    return k->type == KEY_BOOL || k->flags & KEY_BARE;
 }
 
 char *args_key_flag(const struct key *k)
@@ -168,7 +169,8 @@ static int take_letters(const struct args_rule *rule, char *const **at, struct a
 static int take_word(const struct args_rule *rule, char *const **at, struct args *out, struct err *e)
 {
     const char *word = **at;
-    if (word[0] != '-' || !word[1]) { /* "-" alone is a word */
+    bool number = rule->numbers && isdigit((unsigned char)word[1]);
+    if (word[0] != '-' || !word[1] || number) { /* "-" alone is a word */
         out->words[out->n_words++] = word;
         return 0;
     }

@@ -17,6 +17,7 @@ enum { ARGS_ANY = 1 << 20 };
 struct args_rule {
     size_t min, max;             /* words */
     bool rest;                   /* what stands behind `--` is kept apart */
+    bool numbers;                /* -2 is a word */
     bool settings;               /* --max-restarts 3: options from the key table, too */
     const struct opt *tables[2]; /* of options, each ended by a row without a name; may be NULL */
 };

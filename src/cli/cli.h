@@ -16,11 +16,19 @@ struct cmd {
     struct args_rule args;
     const struct opt *opts;
     unsigned flags;
+    unsigned words;                           /* what they are, for completions: WORDS_... */
     int (*run)(struct cli *c, struct err *e); /* the exit status; or -1, and e is shown */
 };
 enum {
     CMD_NEEDS_DAEMON = 1, /* which is started when there is none */
     CMD_ASKS_DAEMON = 2,  /* ... and says so when there is none */
+};
+enum {
+    WORDS_APPS = 1,
+    WORDS_FILES = 2,
+    WORDS_COMMANDS = 4,
+    WORDS_SIGNALS = 8, /* the first one is */
+    WORDS_SHELLS = 16,
 };
 #define ALIASES(...)                                                                                         \
     (const char *const[])                                                                                    \
@@ -60,7 +68,13 @@ void cli_disconnect(struct cli *c);
 /* {"select":["api","web"]}; the words of the command line when sel is NULL. None: {}. */
 char *cli_select(const struct cli *c, const char *const *sel);
 
-/* Prints the outcomes of a request on apps (docs/protocol.md); the exit status, or -1. */
-must_check int cli_outcomes(struct cli *c, const json_t *apps, struct err *e);
+/* Prints the outcomes of a request on apps (docs/protocol.md); the exit status, or -1. For each app that did
+ * well `said` tells what was done ("counters reset"); NULL: its state. */
+must_check int cli_outcomes(struct cli *c, const json_t *apps, const char *said, struct err *e);
+/* The errors among them, on stderr; the exit status: that of the first. */
+int cli_outcome_errors(struct cli *c, const json_t *apps, struct err *e);
+/* Asks for them first: all there is to do for most commands on apps. */
+must_check int cli_act(struct cli *c, const char *method, const char *params, const char *said,
+                       struct err *e);
 /* Prints what is wrong in a file; the exit status. */
 int cli_problems(struct cli *c, const struct conf_problems *problems);

@@ -1,5 +1,6 @@
 #include "cli/files.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -23,6 +24,18 @@ char **files_only(const struct cli *c)
         list += strspn(list, ", ");
     }
     return names;
+}
+
+char *files_app_name(const char *script)
+{
+    const char *base = path_base(script), *ext = path_ext(script);
+    size_t n = strlen(base) - strlen(ext);
+    own_text name = xstrndup(base, MIN(n, (size_t)SPEC_NAME_MOST));
+    for (char *p = name; *p; p++)
+        if (!isalnum((unsigned char)*p) && !strchr("._-", *p))
+            *p = '-';
+    bool refused = strcmp(name, "all") == 0 || name[strspn(name, "0123456789")] == '\0';
+    return refused ? xasprintf("app-%.*s", SPEC_NAME_MOST - 4, name) : steal(name);
 }
 
 void files_append(struct config *to, struct app_spec *take)

@@ -1,4 +1,4 @@
-/* src/cli/files.h: commands that act on a file's apps: start and restart (with --only, --env). */
+/* src/cli/files.h: commands that act on a file's apps (with --only, --env). */
 #pragma once
 #include "cli/cli.h"
 #include "conf/config.h"
@@ -18,6 +18,9 @@ must_check int files_load(struct cli *c, const char *path, struct config *to);
 
 /* --only and --env choose from files: ERR_USAGE when there are none. */
 must_check int files_check_opts(const struct cli *c, const struct config *files, struct err *e);
+
+/* A name the rule allows, made of the script's: "my app.js" is "my-app", "42.js" is "app-42". */
+char *files_app_name(const char *script);
 
 void files_append(struct config *to, struct app_spec *take);
 void files_write_apps(const struct config *apps, struct json_out *j); /* "apps": [...] */

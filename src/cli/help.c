@@ -8,25 +8,6 @@
 
 enum { COLUMN = 28, WIDTH = 108 };
 
-/* text, wrapped, each line but the first behind `indent` blanks; `at` columns are used already. */
-static void add_wrapped(struct buf *out, const char *text, size_t indent, size_t at)
-{
-    for (bool first = true; *text; first = false) {
-        size_t n = strcspn(text, " ");
-        if (!first && at + 1 + n > WIDTH) {
-            buf_addf(out, "\n%*s", (int)indent, "");
-            at = indent;
-        } else if (!first) {
-            buf_addc(out, ' ');
-            at++;
-        }
-        buf_add(out, text, n);
-        at += n;
-        text += n + strspn(text + n, " ");
-    }
-    buf_addc(out, '\n');
-}
-
 static void add_row(struct buf *out, const char *left, const char *about)
 {
     size_t n = strlen(left) + 2;
@@ -35,7 +16,8 @@ static void add_row(struct buf *out, const char *left, const char *about)
         buf_addf(out, "\n%*s", COLUMN, "");
     else
         buf_addf(out, "%*s", (int)(COLUMN - n), "");
-    add_wrapped(out, about, COLUMN, COLUMN);
+    out_wrap(out, about, COLUMN, COLUMN, WIDTH);
+    buf_addc(out, '\n');
 }
 
 static char *opt_left(const struct opt *o)

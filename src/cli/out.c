@@ -94,6 +94,23 @@ void out_note(const char *fmt, ...)
     say(&text);
 }
 
+void out_wrap(struct buf *out, const char *text, size_t indent, size_t at, size_t width)
+{
+    for (bool first = true; *text; first = false) {
+        size_t n = strcspn(text, " ");
+        if (!first && width && at + 1 + n > width) {
+            buf_addf(out, "\n%*s", (int)indent, "");
+            at = indent;
+        } else if (!first) {
+            buf_addc(out, ' ');
+            at++;
+        }
+        buf_add(out, text, n);
+        at += n;
+        text += n + strspn(text + n, " ");
+    }
+}
+
 static int number_in(const char *name, int fallback)
 {
     const char *text = getenv(name);

@@ -16,6 +16,10 @@ must_check int out_json_text(const char *text, size_t n,
 void out_error(const struct err *e, bool json);
 void out_note(const char *fmt, ...) printf_like(1, 2); /* "velos: ..." on stderr, not an error */
 
+/* text, wrapped at blanks to `width` columns (0: never), each line but the first behind `indent` blanks; on
+ * the first one `at` columns are used already. */
+void out_wrap(struct buf *out, const char *text, size_t indent, size_t at, size_t width);
+
 struct out_size {
     int width, height;
 };

@@ -1,4 +1,4 @@
-/* What start, stop, restart and delete answer: one line an app, errors on stderr. */
+/* What commands on apps answer: one line an app, errors on stderr. */
 #include <string.h>
 
 #include "cli/cli.h"
@@ -12,25 +12,25 @@ static void add_pids(struct buf *out, const json_t *pids)
         buf_addf(out, ", %zu instances", n);
 }
 
-static void add_line(struct buf *out, const json_t *outcome)
+static void add_line(struct buf *out, const json_t *outcome, const char *said)
 {
-    buf_addf(out, "%s: %s", json_get_str(outcome, "name", "?"), json_get_str(outcome, "status", "done"));
+    const char *name = json_get_str(outcome, "name", "?");
+    if (said) {
+        buf_addf(out, "%s: %s\n", name, said);
+        return;
+    }
+    buf_addf(out, "%s: %s", name, json_get_str(outcome, "status", "done"));
     if (json_get_flag(outcome, "unchanged", false))
         buf_adds(out, " already, left alone");
     add_pids(out, json_object_get(outcome, "pids"));
     buf_addc(out, '\n');
 }
 
-int cli_outcomes(struct cli *c, const json_t *apps, struct err *e)
+int cli_outcome_errors(struct cli *c, const json_t *apps, struct err *e)
 {
-    own_buf lines = { 0 };
+    int status = 0;
     size_t i;
     json_t *outcome;
-    int status = 0;
-    json_array_foreach(apps, i, outcome) if (!json_object_get(outcome, "error")) add_line(&lines, outcome);
-    if ((c->json ? out_json(apps, e) : out_write(&lines, e)) < 0)
-        return -1;
-
     json_array_foreach(apps, i, outcome)
     {
         const json_t *error = json_object_get(outcome, "error");
@@ -45,4 +45,27 @@ int cli_outcomes(struct cli *c, const json_t *apps, struct err *e)
         out_error(e, c->json);
     }
     return status;
+}
+
+int cli_outcomes(struct cli *c, const json_t *apps, const char *said, struct err *e)
+{
+    own_buf lines = { 0 };
+    size_t i;
+    json_t *outcome;
+    json_array_foreach(apps, i, outcome)
+    {
+        if (!json_object_get(outcome, "error"))
+            add_line(&lines, outcome, said);
+    }
+    if ((c->json ? out_json(apps, e) : out_write(&lines, e)) < 0)
+        return -1;
+    return cli_outcome_errors(c, apps, e);
+}
+
+int cli_act(struct cli *c, const char *method, const char *params, const char *said, struct err *e)
+{
+    own_json result = NULL;
+    if (cli_ask(c, method, params, &result, e) < 0)
+        return -1;
+    return cli_outcomes(c, json_object_get(result, "apps"), said, e);
 }

@@ -32,6 +32,7 @@ struct key {
     enum key_type type;
     size_t offset, size; /* of the field in struct app_spec */
     const char *def;     /* the default as one would write it, or NULL */
+    const char *example; /* a value as in TOML, for keys without a default */
     int64_t min, max;    /* for numbers; max 0: no bound above (what the unit's reader takes) */
     unsigned flags;
     const char *shape; /* for people: "bool or duration" */
@@ -57,6 +58,7 @@ void key_clear(const struct key *k, struct app_spec *s);                        
 
 int key_signal_find(const char *name);       /* "SIGTERM" "term" "15"; 0: no such signal */
 const char *key_signal_name(int64_t number); /* "SIGTERM"; NULL: it has none */
+const char *key_signal_nearest(const char *name); /* what was probably meant; NULL */
 
 /* Reads every member of the table node `app` into s. Errors go to `problems`, all of them, each with
  * the position of its node; the spec then holds what was right. base is the folder relative paths are
@@ -84,3 +86,7 @@ void keys_write_json(const struct app_spec *s, struct json_out *out, const char 
 must_check int keys_read_json(const json_t *o, bool lenient, struct app_spec **out, struct err *e);
 
 void keys_write_markdown(struct buf *out); /* docs/settings.md */
+
+/* The keys of an app's table but `script`, as TOML comments: each with what it means and its default, or an
+ * example. Any of them may be uncommented. env, a table, comes last: [apps.<table>.env]. */
+void keys_write_example(struct buf *out, const char *table);

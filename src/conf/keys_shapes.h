@@ -21,4 +21,3 @@ static inline uint64_t key_bit(const struct key *k)
 
 void env_put(char ***env, const char *pair); /* "NAME=value"; replaces NAME */
 void keys_settle(struct app_spec *s);        /* after `set` or a field changed */
-const char *key_signal_nearest(const char *name);

@@ -66,9 +66,13 @@ static void on_drained(void *arg)
         world_defer_spawn(container_of(d->world.spawns.next, struct instance, spawn_due));
 }
 
+/* Not in the middle of an adoption: what is not resumed yet would not be handed on whole. */
 static void on_keeper_gone(void *arg)
 {
-    become_keeper(arg);
+    struct daemon *d = arg;
+    d->orphaned = true;
+    if (d->up)
+        become_keeper(d);
 }
 
 static const struct keeper_link_events keeper_events = { on_exited, on_born, on_drained, on_keeper_gone };
@@ -217,7 +221,7 @@ int daemon_run(const struct daemon_options *o)
     os_subreaper();
     begin(&d, o);
     catch_signals(&d);
-    bool orphaned = adopt(&d) < 0;
+    d.orphaned = adopt(&d) < 0;
     christen(&d.world);
     if (open_socket(&d, &e) < 0 || conn_listen(&d, &e) < 0) {
         own_text text = xasprintf("%s\n", e.text);
@@ -234,7 +238,8 @@ int daemon_run(const struct daemon_options *o)
     keeper_link_say(d.world.keeper, KEEP_UP);
     say_ready(o->ready_fd, "ok\n");
     log_info("velosd is up: home %s, %zu apps, keeper %d", d.home, d.world.n_apps, (int)d.world.keeper_pid);
-    if (orphaned)
+    d.up = true;
+    if (d.orphaned)
         become_keeper(&d);
     uv_run(&d.loop, UV_RUN_DEFAULT);
     log_info("velosd ends");

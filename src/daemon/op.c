@@ -24,7 +24,8 @@ struct op {
     struct daemon *daemon;
     uint64_t conn; /* 0: nobody */
     char *id;
-    bool wait;
+    char *token; /* of the request, or NULL */
+    bool retry, wait;
     bool going; /* op_go was called: it may end */
     struct item **items;
     size_t n, open;
@@ -44,6 +45,8 @@ struct op *op_new(struct request *r, bool wait)
     struct op *o = op_new_silent(r->daemon);
     o->conn = r->conn->number;
     o->id = r->id ? xstrdup(r->id) : NULL;
+    o->token = r->token ? xstrdup(r->token) : NULL;
+    o->retry = r->retry;
     o->wait = wait;
     return o;
 }
@@ -56,6 +59,7 @@ static void op_free(struct op *o)
     }
     list_remove(&o->link);
     free(o->items);
+    free(o->token);
     free(o->id);
     free(o);
 }
@@ -196,15 +200,15 @@ void op_go(struct op *o)
 
 /* One app's queue. */
 
-static void begin(struct app *a, enum op_kind kind)
+static void begin(struct app *a, const struct item *it)
 {
     static const enum life_event events[] = {
         [OP_START] = EV_START, [OP_STOP] = EV_STOP, [OP_RESTART] = EV_RESTART, [OP_DELETE] = EV_STOP
     };
-    if (kind == OP_RELOAD || kind == OP_SCALE)
+    if (it->kind == OP_RELOAD || it->kind == OP_SCALE)
         return; /* step by step: advance_reload(), advance_scale() */
     for (size_t i = 0; i < a->n; i++)
-        instance_feed(a->instances[i], events[kind], CAUSE_MANUAL);
+        instance_command(a->instances[i], events[it->kind], it->op->token, it->op->retry);
 }
 
 static const struct instance *find_life(const struct app *a, enum life life)
@@ -247,7 +251,7 @@ static void advance_reload(struct app *a, struct item *it)
         struct instance *in = a->instances[it->at];
         if (!it->stepping) {
             it->stepping = true;
-            instance_feed(in, EV_RESTART, CAUSE_MANUAL);
+            instance_command(in, EV_RESTART, it->op->token, it->op->retry);
         }
         if (!is_started(in, true))
             return;
@@ -387,7 +391,7 @@ static struct item *begin_first(struct app *a)
 {
     struct item *first = container_of(a->requests.next, struct item, link);
     if (!first->begun)
-        begin(a, first->kind);
+        begin(a, first);
     list_each (l, &a->requests) {
         struct item *it = container_of(l, struct item, link);
         if (it->kind != first->kind || (it != first && (it->kind == OP_RELOAD || it->kind == OP_SCALE)))

@@ -7,10 +7,11 @@
 
 struct proc_info {
     pid_t pid, ppid, pgrp, session;
-    char state;     /* 'Z' is a zombie, 'X' dead */
-    uint64_t start; /* ticks since boot: with the pid it names a process for ever (proc(5), field 22) */
-    uint64_t cpu;   /* user and system time of all threads, in ticks (fields 14, 15) */
-    uint64_t rss;   /* bytes (field 24, in pages) */
+    char state;      /* 'Z' is a zombie, 'X' dead */
+    uint64_t start;  /* ticks since boot: with the pid it names a process for ever (proc(5), field 22) */
+    uint64_t cpu;    /* user and system time of all threads, in ticks (fields 14, 15) */
+    uint64_t rss;    /* bytes (field 24, in pages) */
+    int exit_status; /* of a zombie: as wait(2) would tell (field 52; 0 where we may not see it) */
 };
 long procstat_ticks_per_second(void);
 

@@ -150,6 +150,7 @@ def test_daemon_in_the_foreground(velos):
 def test_kill_stops_everything(velos):
     for i in range(3):
         velos.run("start", HELLO, "--name", f"app{i}")
+        velos.wait_log(f"app{i}", "hello")
     velos.run("kill")
     assert velos.processes(apps_only=True) == {}
     eventually(lambda: velos.processes() == {}, "the manager ends")
@@ -203,6 +204,19 @@ def test_one_death_costs_nothing(velos, victim):
     assert velos.pid("other") != before["other"]["pid"]
     velos.run("stop", "all")
     assert velos.processes(apps_only=True) == {}
+
+
+def test_an_apps_stdin_outlives_the_daemon(velos):
+    """An app that reads its stdin must not see it end because velosd did."""
+    velos.write("reader.sh", "read -r line; echo ended; sleep 1000\n")
+    velos.run("start", "reader.sh")
+    if descriptors(velos.pid("reader"))[0] == "/dev/null":
+        pytest.skip("apps have no stdin")
+    for victim in ("pid", "keeper_pid"):
+        old = velos.daemon()
+        os.kill(old[victim], signal.SIGKILL)
+        eventually(lambda: velos.daemon()[victim] != old[victim], "a new one", 10)
+        assert velos.log("reader") == "", f"the death of {victim} was felt"
 
 
 def test_a_command_in_flight_outlives_the_daemon(velos):

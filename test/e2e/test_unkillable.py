@@ -30,6 +30,19 @@ def kill(pid: int) -> bool:
     return True
 
 
+def is_daemon(pid: int) -> bool:
+    """An app that a dead velosd left between fork and exec has velosd's name and is not ours to kill: it has one
+    thread and all of velosd's descriptors. velosd itself has two threads, or (so early) few descriptors. Between
+    fork and exec it still has the keeper's name."""
+    name = comm(pid)
+    try:
+        threads = len(os.listdir(f"/proc/{pid}/task"))
+        descriptors = len(os.listdir(f"/proc/{pid}/fd"))
+    except OSError:
+        return False
+    return alive(pid) and (name == "velos-keeper" or (name == "velosd" and (threads > 1 or descriptors < 8)))
+
+
 class Reaper:
     """Kills the manager. Two deaths at once are not promised to be survived: the keeper is killed only while a
     velosd answers, and nobody else until there is a new keeper and a velosd that answers. velosd is killed
@@ -42,19 +55,17 @@ class Reaper:
 
     def daemon_of_keeper(self):
         children = Path(f"/proc/{self.keeper}/task/{self.keeper}/children").read_text().split()
-        # Between fork and exec it still has the keeper's name.
-        found = next((int(c) for c in children if comm(int(c)) in ("velosd", "velos-keeper")), None)
-        # An app that velosd left unborn has velosd's name for a moment, and is not ours to kill.
-        time.sleep(0.0005)
-        return found if found and comm(found) in ("velosd", "velos-keeper") else None
+        return next((int(c) for c in children if is_daemon(int(c))), None)
 
     def kill_daemon(self):
         """At a random instant of its life: before it is up, while it takes over, after a calm. (Not as soon as it
         is born each time: the keeper waits longer and longer with one that never comes up, as it should.)"""
-        pid = eventually(self.daemon_of_keeper, "the keeper has started a velosd", 20)
-        time.sleep(self.rng.choice([0.002, 0.01, 0.05, 0.2]) * self.rng.random() * SLOW)
-        if kill(pid):
-            self.deaths += 1
+        while True:
+            pid = eventually(self.daemon_of_keeper, "the keeper has started a velosd", 20)
+            time.sleep(self.rng.choice([0.002, 0.01, 0.05, 0.2]) * self.rng.random() * SLOW)
+            if alive(pid) and kill(pid):
+                break
+        self.deaths += 1
 
     def kill_keeper(self):
         self.answering()

@@ -114,5 +114,6 @@ const struct cmd cmd_check = {
     .more = "Also looks for each app's script and interpreter. Alone: ./velos.toml.",
     .args = { .max = 1 },
     .opts = (const struct opt[]){ FILES_OPTS, { 0 } },
+    .words = WORDS_FILES,
     .run = check_run,
 };

@@ -18,5 +18,6 @@ const struct cmd cmd_help = {
     .usage = "help [command]",
     .about = "This list, or help on one command.",
     .args = { .max = 1 },
+    .words = WORDS_COMMANDS,
     .run = help_run,
 };

@@ -1,5 +1,6 @@
 /* list: what people look at most often, so it is made to be fast: the answer is read where it lies. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/units.h"
@@ -129,6 +130,23 @@ static int show(const struct cli *c, struct piece apps, struct err *e)
     return out_write(&out, e);
 }
 
+/* One name a line: what completions ask for at each press of a key. Instances of an app stand in a row. */
+static int show_names(struct piece apps, struct err *e)
+{
+    own_buf out = { 0 };
+    own_text last = NULL;
+    struct piece app, name;
+    for (size_t at = 0; scan_item(apps, &at, &app);) {
+        scan_members(app, (const char *const[]){ "name" }, 1, &name);
+        char *this = piece_text(name);
+        if (this && !text_equal(this, last))
+            buf_addf(&out, "%s\n", this);
+        free(last);
+        last = this;
+    }
+    return out_write(&out, e);
+}
+
 static int show_none(const struct cli *c, const char *why, struct err *e)
 {
     if (c->json) {
@@ -152,6 +170,8 @@ static int list_run(struct cli *c, struct err *e)
         return err_set(e, ERR_INTERNAL, "the daemon's answer holds no apps");
     if (c->json)
         return out_json_text(apps.at, apps.n, e);
+    if (args_has(&c->args, "names"))
+        return show_names(apps, e);
     if (!scan_item(apps, &at, &first))
         return show_none(c, "no apps yet; velos start <script> adds one", e);
     return show(c, apps, e);
@@ -160,11 +180,13 @@ static int list_run(struct cli *c, struct err *e)
 const struct cmd cmd_list = {
     .name = "list",
     .aliases = ALIASES("ls", "status"),
-    .usage = "list [<app>...]",
+    .usage = "list [--names] [<app>...]",
     .about = "A table of the apps: state, uptime, restarts, CPU, memory.",
     .more = "A terminal too narrow for all columns loses those that matter least. `-` is what is not known.\n"
             "--json prints an array (docs/list-json.md).",
     .args = { .min = 0, .max = ARGS_ANY },
+    .opts = (const struct opt[]){ { 0, "names", OPT_FLAG, "The apps' names alone, one a line." }, { 0 } },
     .flags = CMD_ASKS_DAEMON,
+    .words = WORDS_APPS,
     .run = list_run,
 };

@@ -386,5 +386,6 @@ const struct cmd cmd_logs = {
                               { 0, "raw", OPT_FLAG, "Lines as they are, without the app's name." },
                               { 0 } },
     .flags = CMD_ASKS_DAEMON,
+    .words = WORDS_APPS,
     .run = logs_run,
 };

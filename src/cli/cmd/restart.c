@@ -1,7 +1,7 @@
-#include "cli/cli.h"
+/* restart, reload: apps and the apps of files; they differ in what the daemon is asked to do with them. */
 #include "cli/files.h"
 
-/* Files among the words give their apps new settings; these are then restarted with the others. */
+/* Files among the words give their apps new settings; these are then acted on with the others. */
 static int read_words(struct cli *c, struct config *files, char ***select)
 {
     for (const char **w = c->args.words; *w; w++) {
@@ -19,7 +19,8 @@ static int read_words(struct cli *c, struct config *files, char ***select)
     return 0;
 }
 
-static int ask(struct cli *c, const struct config *files, char *const *select, struct err *e)
+static int ask(struct cli *c, const char *method, const struct config *files, char *const *select,
+               struct err *e)
 {
     own_buf params = { 0 };
     struct json_out j = JSON_OUT(&params);
@@ -30,13 +31,10 @@ static int ask(struct cli *c, const struct config *files, char *const *select, s
     if (files->len || args_has(&c->args, "update-env"))
         files_write_environ(&j);
     json_close(&j, '}');
-    own_json result = NULL;
-    if (cli_ask(c, "app.restart", params.data, &result, e) < 0)
-        return -1;
-    return cli_outcomes(c, json_object_get(result, "apps"), e);
+    return cli_act(c, method, params.data, NULL, e);
 }
 
-static int restart_run(struct cli *c, struct err *e)
+static int run(struct cli *c, const char *method, struct err *e)
 {
     struct config files = { 0 };
     own_strv select = NULL;
@@ -44,10 +42,26 @@ static int restart_run(struct cli *c, struct err *e)
     if (status == 0)
         status = files_check_opts(c, &files, e);
     if (status == 0)
-        status = ask(c, &files, select, e);
+        status = ask(c, method, &files, select, e);
     config_done(&files);
     return status;
 }
+
+static int restart_run(struct cli *c, struct err *e)
+{
+    return run(c, "app.restart", e);
+}
+
+static int reload_run(struct cli *c, struct err *e)
+{
+    return run(c, "app.reload", e);
+}
+
+static const struct opt opts[] = {
+    { 'u', "update-env", OPT_FLAG, "Take the caller's environment." },
+    FILES_OPTS,
+    { 0 },
+};
 
 const struct cmd cmd_restart = {
     .name = "restart",
@@ -55,9 +69,22 @@ const struct cmd cmd_restart = {
     .about = "Stop and start apps; their ids stay.",
     .more = "With a file its apps are restarted with the file's settings.",
     .args = { .min = 1, .max = ARGS_ANY },
-    .opts = (const struct opt[]){ { 'u', "update-env", OPT_FLAG, "Take the caller's environment." },
-                                  FILES_OPTS,
-                                  { 0 } },
+    .opts = opts,
     .flags = CMD_NEEDS_DAEMON,
+    .words = WORDS_APPS | WORDS_FILES,
     .run = restart_run,
+};
+
+const struct cmd cmd_reload = {
+    .name = "reload",
+    .usage = "reload [--update-env] <app|file.toml>...",
+    .about = "Restart apps gently: one instance after the other, each ready before the next stops.",
+    .more =
+        "An instance that does not get ready ends it: those behind it go on as they were, and the status is\n"
+        "not 0. With a file its apps are reloaded with the file's settings.",
+    .args = { .min = 1, .max = ARGS_ANY },
+    .opts = opts,
+    .flags = CMD_NEEDS_DAEMON,
+    .words = WORDS_APPS | WORDS_FILES,
+    .run = reload_run,
 };

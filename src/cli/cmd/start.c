@@ -1,8 +1,8 @@
 /* start: each word is a known app's name, a file, or a program on PATH, in this order; flags of the key
  * table are merged over what that gives. Everything is read and checked before anything is asked for. */
-#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -52,19 +52,6 @@ static int is_known(struct cli *c, const char *word, struct err *e)
     return e->code == ERR_NOT_FOUND || no_selector || cli_no_daemon(e) ? 0 : -1;
 }
 
-/* A name the rule allows, made of the script's: "my app.js" is "my-app", "42.js" is "app-42". */
-static char *default_name(const char *script)
-{
-    const char *base = path_base(script), *ext = path_ext(script);
-    size_t n = strlen(base) - strlen(ext);
-    own_text name = xstrndup(base, MIN(n, (size_t)SPEC_NAME_MOST));
-    for (char *p = name; *p; p++)
-        if (!isalnum((unsigned char)*p) && !strchr("._-", *p))
-            *p = '-';
-    bool refused = strcmp(name, "all") == 0 || name[strspn(name, "0123456789")] == '\0';
-    return refused ? xasprintf("app-%.*s", SPEC_NAME_MOST - 4, name) : steal(name);
-}
-
 static void set_args(struct app_spec *s, char **take_args)
 {
     strv_free(s->args);
@@ -85,7 +72,7 @@ static int add_script(const struct cli *c, struct plan *p, const char *script, c
 {
     own_app_spec s = app_spec_new();
     own_text path = script_path(p, script);
-    own_text name = default_name(script);
+    own_text name = files_app_name(script);
     if (set(s, "script", path, p->cwd, e) < 0 || set(s, "cwd", p->cwd, p->cwd, e) < 0)
         return -1;
     keys_merge(s, p->over);
@@ -177,6 +164,14 @@ static int check_plan(const struct cli *c, const struct plan *p, struct err *e)
     return files_check_opts(c, &p->files, e);
 }
 
+/* To read it is to set it. */
+static mode_t read_umask(void)
+{
+    mode_t mask = umask(022);
+    umask(mask);
+    return mask;
+}
+
 static int ask(struct cli *c, const struct config *apps, char *const *select, const char *exists,
                json_t *outcomes, struct err *e)
 {
@@ -192,6 +187,7 @@ static int ask(struct cli *c, const struct config *apps, char *const *select, co
     json_str(&j, "exists", exists);
     json_flag(&j, "wait", args_has(&c->args, "wait"));
     files_write_environ(&j);
+    json_int(&j, "umask", read_umask());
     json_close(&j, '}');
 
     own_json result = NULL;
@@ -218,7 +214,7 @@ static int start(struct cli *c, struct plan *p, struct err *e)
     if (ask(c, &p->files, NULL, "apply", outcomes, e) < 0 ||
         ask(c, &p->scripts, p->select, "error", outcomes, e) < 0)
         return -1;
-    return cli_outcomes(c, outcomes, e);
+    return cli_outcomes(c, outcomes, NULL, e);
 }
 
 static int start_run(struct cli *c, struct err *e)
@@ -246,5 +242,6 @@ const struct cmd cmd_start = {
                                     "Answer once every app is ready; 5 if it is not in time." },
                                   { 0 } },
     .flags = CMD_NEEDS_DAEMON,
+    .words = WORDS_APPS | WORDS_FILES,
     .run = start_run,
 };

@@ -4,10 +4,7 @@
 static int run(struct cli *c, const char *method, struct err *e)
 {
     own_text params = cli_select(c, NULL);
-    own_json result = NULL;
-    if (cli_ask(c, method, params, &result, e) < 0)
-        return -1;
-    return cli_outcomes(c, json_object_get(result, "apps"), e);
+    return cli_act(c, method, params, NULL, e);
 }
 
 static int stop_run(struct cli *c, struct err *e)
@@ -29,6 +26,7 @@ const struct cmd cmd_stop = {
         "has started.",
     .args = { .min = 1, .max = ARGS_ANY },
     .flags = CMD_ASKS_DAEMON,
+    .words = WORDS_APPS,
     .run = stop_run,
 };
 
@@ -39,5 +37,6 @@ const struct cmd cmd_delete = {
     .about = "Stop apps and forget them; their log files stay.",
     .args = { .min = 1, .max = ARGS_ANY },
     .flags = CMD_ASKS_DAEMON,
+    .words = WORDS_APPS,
     .run = delete_run,
 };

@@ -34,7 +34,7 @@ static uint64_t page_size(void)
  */
 static bool parse_stat(const char *text, struct proc_info *out)
 {
-    enum { FIRST = 3, PPID = 4, PGRP, SESSION, UTIME = 14, STIME, START = 22, RSS = 24, FIELDS };
+    enum { FIRST = 3, PPID = 4, PGRP, SESSION, UTIME = 14, STIME, START = 22, RSS = 24, EXIT = 52, FIELDS };
     uint64_t field[FIELDS] = { 0 };
     const char *p = strrchr(text, ')');
     if (!p || p[1] != ' ')
@@ -58,6 +58,7 @@ static bool parse_stat(const char *text, struct proc_info *out)
     out->cpu = field[UTIME] + field[STIME];
     out->start = field[START];
     out->rss = field[RSS] * page_size();
+    out->exit_status = (int)field[EXIT];
     return true;
 }
 
