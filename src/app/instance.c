@@ -370,13 +370,25 @@ static void describe(const struct instance *in, const struct past_life *p, char 
         snprintf(how, 80, "exit code %d", p->exit.code);
 }
 
+/* "exit code 1, 15 times in 2.3 s" */
+static void give_reason(struct instance *in, const char *how)
+{
+    int64_t times = in->memory.unstable, rows = MIN(MIN(times, (int64_t)in->n_lives), (int64_t)LIVES_KEPT);
+    const struct past_life *first = rows > 0 ? instance_life_ended(in, (size_t)rows - 1) : NULL;
+    if (times < 2 || rows < times || !first)
+        instance_set_reason(in, "%s", how);
+    else
+        instance_set_reason(in, "%s, %lld times in %.1f s", how, (long long)times,
+                            (double)(time_wall_ms() - first->started) / 1000);
+}
+
 static void describe_exit(struct instance *in, const struct past_life *p, enum life_event ev)
 {
     char how[80];
     describe(in, p, how);
     log_info("%s %lld: %s after %lld ms", in->app->spec->name, (long long)in->id, how, (long long)p->uptime);
     if (ev == EV_GIVE_UP)
-        instance_set_reason(in, "%s, %lld unstable exits in a row", how, (long long)in->memory.unstable);
+        give_reason(in, how);
     else if (ev == EV_LATER)
         instance_set_reason(in, "%s", how);
     else

@@ -10,6 +10,7 @@
 
 #include "app/app.h"
 #include "app/entry.h"
+#include "app/wrapper.h"
 #include "base/file.h"
 #include "base/time.h"
 #include "conf/interp.h"
@@ -21,6 +22,7 @@ struct plan {
     char **env;
     struct interp_plan interp;
     gid_t groups[64];
+    _Alignas(struct keep_head) char born[sizeof(struct keep_head) + KEEP_KEY_MOST];
     struct os_spawn spawn;
 };
 
@@ -64,6 +66,28 @@ int instance_environ(const struct instance *in, char ***out, struct err *e)
     return environ_build(&q, out, e);
 }
 
+static bool wants_channel(const struct app_spec *s)
+{
+    return s->wait_ready || s->shutdown_with_message;
+}
+
+/* With a wrapper in front (npm start) the channel would end there: the script behind it is run instead. */
+static int see_through_wrapper(const struct app_spec *s, struct interp_query *q, char ***direct,
+                               struct err *e)
+{
+    if (!wants_channel(s) || s->interpreter)
+        return 0;
+    own_strv words = strv_add(NULL, s->script);
+    for (char **a = s->args; a && *a; a++)
+        words = strv_add(words, *a);
+    int r = wrapper_resolve(words, s->cwd, direct, e);
+    if (r > 0) {
+        q->script = (*direct)[0];
+        q->args = *direct + 1;
+    }
+    return r;
+}
+
 static int plan_program(struct instance *in, struct plan *p, struct err *e)
 {
     const struct app_spec *s = in->app->spec;
@@ -77,7 +101,8 @@ static int plan_program(struct instance *in, struct plan *p, struct err *e)
         .fs = &interp_disk,
         .rules = &interp_unix,
     };
-    if (interp_resolve(&q, &p->interp, e) < 0)
+    own_strv direct = NULL;
+    if (see_through_wrapper(s, &q, &direct, e) < 0 || interp_resolve(&q, &p->interp, e) < 0)
         return -1;
     if (text_starts(p->interp.interpreter, "python"))
         set_default(&p->env, "PYTHONUNBUFFERED", "1");
@@ -213,9 +238,9 @@ static bool speaks_node_ipc(const char *interpreter)
 /* A new channel for each life; *child_end is the caller's to close. */
 static int plan_channel(struct instance *in, struct plan *p, int *child_end, struct err *e)
 {
-    const struct app_spec *s = in->app->spec;
     int pair[2];
-    if (!speaks_node_ipc(p->interp.interpreter) && !s->wait_ready && !s->shutdown_with_message)
+    if (!speaks_node_ipc(p->interp.interpreter) && !speaks_node_ipc(p->interp.exec) &&
+        !wants_channel(in->app->spec))
         return 0;
     if (channel_pair(pair) < 0)
         return err_sys(e, "channel");
@@ -247,7 +272,6 @@ static int spawn(struct instance *in, struct plan *p, int channel, struct err *e
 {
     struct world *w = in->app->world;
     char key[KEEP_KEY_MOST];
-    _Alignas(struct keep_head) char born[sizeof(struct keep_head) + KEEP_KEY_MOST];
     entry_instance_key(in->id, key);
     struct keep_head h = { .type = KEEP_BORN, .key_len = (uint16_t)strlen(key) };
     struct os_spawn *o = &p->spawn;
@@ -262,9 +286,9 @@ static int spawn(struct instance *in, struct plan *p, int channel, struct err *e
     o->umask = (mode_t)in->app->umask;
     o->nofile = w->app_nofile;
     o->keeper_fd = keeper_link_fd(w->keeper);
-    o->born = born;
-    o->born_len = keep_encode(born, sizeof(born), &h, key);
-    o->born_pid = (int32_t *)(void *)(born + offsetof(struct keep_head, pid));
+    o->born = p->born;
+    o->born_len = keep_encode(p->born, sizeof(p->born), &h, key);
+    o->born_pid = (int32_t *)(void *)(p->born + offsetof(struct keep_head, pid));
     enum os_spawn_step step;
     pid_t pid = os_spawn(o, &step);
     if (pid < 0) {

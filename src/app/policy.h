@@ -24,9 +24,9 @@ struct policy_exit {
     int64_t uptime;    /* ms */
 };
 
-/* EV_AGAIN, EV_LATER (with *delay in ms), EV_FINISHED or EV_GIVE_UP; memory is brought up to date. */
-enum life_event policy_judge(const struct app_spec *spec, struct policy_memory *memory,
-                             const struct policy_exit *exit, int64_t *delay);
+/* EV_AGAIN, EV_LATER (with *delay in ms), EV_FINISHED or EV_GIVE_UP; m is brought up to date. */
+enum life_event policy_judge(const struct app_spec *spec, struct policy_memory *m,
+                             const struct policy_exit *x, int64_t *delay);
 
 /* Unstable exits in a row as people should see them: none once the living child has proved itself. */
-int64_t policy_unstable_now(const struct app_spec *spec, const struct policy_memory *memory, int64_t uptime);
+int64_t policy_unstable_now(const struct app_spec *spec, const struct policy_memory *m, int64_t uptime);

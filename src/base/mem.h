@@ -13,4 +13,4 @@ char *xasprintf(const char *fmt, ...) printf_like(1, 2) __attribute__((malloc, r
 #define xnew(T) ((T *)xcalloc(1, sizeof(T)))
 
 void text_free(char **p); /* for own_text */
-#define own_text __attribute__((cleanup(text_free))) char *
+#define own_text __attribute__((cleanup(text_free), unused)) char *

@@ -373,22 +373,64 @@ TEST(example_shows_the_defaults)
 }
 
 /* The lines behind "# " are settings too: without it they must still be right. */
-TEST(example_shows_every_key)
+static char *uncommented(char *text)
 {
-    own_text text = example_text();
     own_buf bare = { 0 };
     for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n")) {
         size_t n = text_starts(line, "# ") ? 2 : 0;
-        size_t name = strspn(line + n, "abcdefghijklmnopqrstuvwxyz_");
-        bool setting = n && name && text_starts(line + n + name, " = ");
+        size_t name = strspn(line + n, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_");
+        bool setting = n && ((name && text_starts(line + n + name, " = ")) || text_starts(line, "# ["));
         buf_addf(&bare, "%s\n", setting ? line + n : line);
     }
-    struct config c;
-    own_text problems = load(bare.data, NULL, NULL, &c);
-    check_text(problems, "");
+    return buf_steal(&bare);
+}
+
+static void check_every_key_is_set(const struct app_spec *s)
+{
     for (size_t i = 0; i < keys_len; i++) {
         check_row(i);
-        check(key_is_set(&keys[i], c.apps[0]));
+        check(key_is_set(&keys[i], s));
+    }
+}
+
+TEST(example_shows_every_key)
+{
+    own_text text = example_text();
+    own_text bare = uncommented(text);
+    struct config c;
+    own_text problems = load(bare, NULL, NULL, &c);
+    check_text(problems, "");
+    check_every_key_is_set(c.apps[0]);
+    config_done(&c);
+}
+
+/* ---- keys_write_example ---- */
+
+TEST(what_init_writes_shows_every_key_and_the_defaults)
+{
+    own_buf text = { 0 };
+    own_app_spec fresh = app_spec_new();
+    struct config c;
+    buf_adds(&text, "[apps.\"my.app\"]\nscript = \"./server.js\"\n");
+    keys_write_example(&text, "\"my.app\"");
+    check(text_ends(text.data, "\n"));
+
+    own_text as_it_is = load(text.data, NULL, NULL, &c);
+    check_text(as_it_is, "");
+    check_text(c.apps[0]->name, "my.app");
+    config_done(&c);
+
+    own_text bare = uncommented(text.data);
+    own_text problems = load(bare, NULL, NULL, &c);
+    check_text(problems, "");
+    check_every_key_is_set(c.apps[0]);
+    for (size_t i = 0; i < keys_len; i++) {
+        check_row(i);
+        if (!keys[i].def || keys[i].type == KEY_PATHS) /* joined to the file's folder */
+            continue;
+        own_text shown = only_key(c.apps[0], &keys[i]);
+        own_text def = only_key(fresh, &keys[i]);
+        check_text(shown, def);
     }
     config_done(&c);
 }

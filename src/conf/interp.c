@@ -3,6 +3,7 @@
  * the executable bit, with CRLF line ends or with a byte order mark runs as well. */
 #include "conf/interp.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -351,6 +352,7 @@ static int run_by_shebang(const struct interp_query *q, const char *script, cons
         err_in(e, "%s", script);
         return hint_interpreter(e);
     }
+    assert(words && words[0]); /* read_shebang refuses an empty one */
     /* Elsewhere than on Unix /usr/bin/python3 is only a name. */
     const char *program = q->rules->exec_bit ? words[0] : path_base(words[0]);
     if (run_with(q, script, program, words + 1, out, e) == 0)

@@ -56,8 +56,8 @@ bool key_is_set(const struct key *k, const struct app_spec *s);
 void key_copy(const struct key *k, struct app_spec *to, const struct app_spec *from); /* its field, deeply */
 void key_clear(const struct key *k, struct app_spec *s);                              /* frees its field */
 
-int key_signal_find(const char *name);       /* "SIGTERM" "term" "15"; 0: no such signal */
-const char *key_signal_name(int64_t number); /* "SIGTERM"; NULL: it has none */
+int key_signal_find(const char *name);            /* "SIGTERM" "term" "15"; 0: no such signal */
+const char *key_signal_name(int64_t number);      /* "SIGTERM"; NULL: it has none */
 const char *key_signal_nearest(const char *name); /* what was probably meant; NULL */
 
 /* Reads every member of the table node `app` into s. Errors go to `problems`, all of them, each with

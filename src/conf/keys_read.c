@@ -1,5 +1,6 @@
 /* From what was written to fields: one reader per type, a few for special rows; then whole apps, from a
  * file, from the wire, and single flags. Readers touch the field on success alone. */
+#include <assert.h>
 #include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
@@ -283,7 +284,7 @@ static int read_env(const struct key *k, struct app_spec *s, const struct conf_n
     return set_list(k, s, steal(env));
 }
 
-static key_read_fn *const readers[] = {
+static key_read_fn *const readers[KEY_SPECIAL + 1] = {
     [KEY_STRING] = read_string, [KEY_NAME] = read_name,       [KEY_PATH] = read_path,
     [KEY_BOOL] = read_bool,     [KEY_COUNT] = read_count,     [KEY_DURATION] = read_duration,
     [KEY_SIZE] = read_size,     [KEY_STRINGS] = read_strings, [KEY_PATHS] = read_paths,
@@ -294,6 +295,7 @@ static int read_key(const struct key *k, struct app_spec *s, const struct conf_n
                     struct err *e)
 {
     key_read_fn *read = k->read ? k->read : readers[k->type];
+    assert(read); /* a KEY_SPECIAL row has its own */
     if (read(k, s, v, base, e) < 0)
         return -1;
     s->set |= key_bit(k);
@@ -348,7 +350,9 @@ int read_cron(const struct key *k, struct app_spec *s, const struct conf_node *v
     struct err ignored;
     if (text_split_words(v->text, &words, &ignored) < 0)
         return wrong(e, expected, v);
-    char **fields = words && text_starts(words[0], "TZ=") ? words + 1 : words;
+    if (!words)
+        return wrong(e, expected, v);
+    char **fields = text_starts(words[0], "TZ=") ? words + 1 : words;
     size_t n = strv_len(fields);
     if (n == 1 && fields[0][0] == '@') {
         for (const char *const *name = names; *name; name++)

@@ -14,6 +14,7 @@ TEST(rows_are_complete)
     for (size_t i = 0; i < keys_len; i++) {
         check_row(i);
         check(keys[i].shape && keys[i].about && keys[i].size);
+        check(!keys[i].def != !keys[i].example); /* one of them */
         check(key_find(keys[i].name) == &keys[i]);
         check(keys[i].type != KEY_SPECIAL || (keys[i].read && keys[i].write));
         for (size_t k = 0; k < i; k++)

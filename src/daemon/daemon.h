@@ -19,8 +19,8 @@ struct daemon {
 
     uv_signal_t term, interrupt;
     uv_timer_t farewell; /* a stalled disk must not keep us from ending */
-    bool up;       /* all is adopted */
-    bool orphaned; /* the keeper died before that */
+    bool up;             /* all is adopted */
+    bool orphaned;       /* the keeper died before that */
     bool ending;
     enum keep_type last_word; /* KEEP_BYE, KEEP_LEAVE */
     int64_t started_mono;

@@ -31,9 +31,9 @@ struct pump *pump_new(uv_loop_t *loop, pump_told *told, void *arg);
 struct pump *pump_free(struct pump *p); /* ends the thread; what is in pipes stays there */
 
 /* stream: a number of the caller's choosing, unused at the time. fd: the read end, non-blocking; it stays the
- * caller's, who closes it after PUMP_REMOVED (or PUMP_FAILED). Streams with the same path share one file. What
- * if the file cannot be opened: a new app is told (PUMP_FAILED); one that runs already goes on, its bytes
- * dropped and counted, until the file can be. */
+ * caller's, who closes it after PUMP_REMOVED (or PUMP_FAILED). Streams with the same path share one file.
+ * What if the file cannot be opened: a new app is told (PUMP_FAILED); one that runs already goes on, its
+ * bytes dropped and counted, until the file can be. */
 enum pump_need { PUMP_OR_FAIL, PUMP_OR_DROP };
 void pump_add(struct pump *p, uint64_t stream, int fd, const char *path, enum pump_need need);
 void pump_remove(struct pump *p, uint64_t stream);

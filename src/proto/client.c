@@ -243,6 +243,7 @@ static int next_message(struct client *c, int64_t deadline, struct message *m, s
 {
     static const char *const names[PIECES] = { "id", "method", "params", "result", "error" };
     const char *end;
+    *m = (struct message){ 0 };
     while (c->in.len == c->seen || !(end = memchr(c->in.data + c->seen, '\n', c->in.len - c->seen))) {
         c->seen = c->in.len;
         int r = receive(c, deadline, e);

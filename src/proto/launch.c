@@ -204,7 +204,7 @@ static int await_ready(int fd, int64_t deadline, struct err *e)
     own_buf said = { 0 };
     int r;
     while ((r = read_some(fd, deadline, &said, e)) > 0)
-        if (said.len > sizeof(e->text) || memchr(said.data, '\n', said.len))
+        if (said.len && (said.len > sizeof(e->text) || memchr(said.data, '\n', said.len)))
             break;
     if (r < 0)
         return -1;

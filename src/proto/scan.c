@@ -73,7 +73,7 @@ static const char *skip_comma(const char *p, const char *end)
 static bool is_key(struct piece key, const char *name)
 {
     size_t n = strlen(name);
-    return key.n == n + 2 && memcmp(key.at + 1, name, n) == 0;
+    return key.at && key.n == n + 2 && memcmp(key.at + 1, name, n) == 0;
 }
 
 void scan_members(struct piece object, const char *const *names, size_t n, struct piece *values)

@@ -189,7 +189,8 @@ void keeper_link_put(struct keeper_link *l, const char *key, pid_t pid, const st
         return;
     }
     int all[KEEP_FDS_MOST] = { large };
-    memcpy(all + 1, fds, sizeof(int) * n_fds);
+    if (fds)
+        memcpy(all + 1, fds, sizeof(int) * n_fds);
     h.flags = KEEP_BLOB_FD;
     h.n_fds++;
     send_or_queue(l, &h, key, "", all);

@@ -63,9 +63,10 @@ class Reaper:
         while True:
             pid = eventually(self.daemon_of_keeper, "the keeper has started a velosd", 20)
             time.sleep(self.rng.choice([0.002, 0.01, 0.05, 0.2]) * self.rng.random() * SLOW)
-            if alive(pid) and kill(pid):
+            if is_daemon(pid) and kill(pid):  # looked at again: what seemed one may have become an app
                 break
         self.deaths += 1
+        eventually(lambda: not alive(pid), "it is dead")  # or it might be found, and counted, once more
 
     def kill_keeper(self):
         self.answering()
@@ -156,7 +157,11 @@ class People:
             now = self.velos.app(name)
             return now["restarts"] == self.restarts[name] and now["status"] == "online" and now["pid"] != row["pid"]
 
-        eventually(back, f"the death of {name} (pid {row['pid']}) is seen", 20)
+        try:
+            eventually(back, "it is back", 20)
+        except AssertionError:
+            now = self.velos.app(name)
+            raise AssertionError(f"{name}, pid {row['pid']}: death {self.restarts[name]} is not seen right: {now}") from None
         self.await_birth(name, self.velos.pid(name))
 
 

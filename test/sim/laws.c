@@ -98,6 +98,7 @@ void laws_main_ended(struct record *r, int64_t now, const struct exit_status *ho
 void laws_others(struct record *r, int64_t now, int more)
 {
     r->others += more;
+    r->born_at = more > 0 ? now : r->born_at;
     look_if_empty(r, now);
 }
 
@@ -273,7 +274,9 @@ static int64_t time_allowed(const struct record *r)
 static void check_progress(struct record *r, int64_t now)
 {
     enum life l = r->put.life;
-    int64_t since = life_is_stopping(l) ? r->stop_since : r->since;
+    int64_t since = life_is_stopping(l) ? r->stop_since
+                    : l == LIFE_STUCK   ? MAX(r->since, r->born_at)
+                                        : r->since;
     demand(r, now - since <= time_allowed(r), LAW_MOVES_ON);
     if (l == LIFE_WAITING)
         demand(r, now <= r->put.deadline + SOON, LAW_MOVES_ON);

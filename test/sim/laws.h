@@ -56,6 +56,7 @@ struct record {
     int dead_child, told_child; /* the last main process that ended; that was told */
     int64_t died_at;
     struct exit_status end;
+    int64_t born_at; /* the last descendant */
     int64_t empty_since;
 
     bool stop_wanted, stop_took, stop_answered;

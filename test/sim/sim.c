@@ -493,7 +493,7 @@ static void put(struct sim *s, struct instance_sim *in, enum life_event ev, int 
                            .tells = tells,
                            .deadline = in->now.deadline };
     if (in->put.life != in->now.life || tells)
-        note(s, in, SAID_MOVE, in->put.life, in->now.life, ev, in->now.cause);
+        note(s, in, SAID_MOVE, (int)in->put.life, (int)in->now.life, (int)ev, (int)in->now.cause);
     in->put = in->now;
     if (in->keeper_child != in->now.child)
         in->has_status = false;
@@ -1058,7 +1058,7 @@ static void adopt_one(struct sim *s, struct instance_sim *in)
     in->now = in->put;
     if (!in->now.exists)
         return;
-    note(s, in, SAID_BIRTH, in->now.life, in->keeper_child, in->has_status, 0);
+    note(s, in, SAID_BIRTH, (int)in->now.life, in->keeper_child, in->has_status, 0);
     laws_reborn(&in->laws, s->now);
     if (in->keeper_child != in->now.child) {
         in->now.child = in->keeper_child; /* its own word is newer than the text */

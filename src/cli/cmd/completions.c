@@ -366,10 +366,10 @@ const struct cmd cmd_completions = {
     .name = "completions",
     .usage = "completions <bash|zsh|fish>",
     .about = "A script that makes the shell complete commands, options and apps.",
-    .more = "bash, in ~/.bashrc:            eval \"$(velos completions bash)\"\n"
-            "zsh, in ~/.zshrc, behind compinit: eval \"$(velos completions zsh)\"\n"
-            "fish: velos completions fish >~/.config/fish/completions/velos.fish\n"
-            "The apps' names come from velos list --names.",
+    .more =
+        "bash: eval \"$(velos completions bash)\" in ~/.bashrc. zsh: eval \"$(velos completions zsh)\" in\n"
+        "~/.zshrc, behind compinit. fish: velos completions fish >~/.config/fish/completions/velos.fish.\n"
+        "The apps' names come from velos list --names.",
     .args = { .min = 1, .max = 1 },
     .words = WORDS_SHELLS,
     .run = completions_run,

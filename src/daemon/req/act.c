@@ -21,7 +21,8 @@ static bool select_or_refuse(struct request *r, struct selection *s)
     return false;
 }
 
-/* Does `act` for each instance that is meant; its error becomes the app's outcome. */
+/* Does `act` for each instance that is meant, also where it has failed for another; the first error becomes
+ * the app's outcome. */
 typedef int instance_act(struct request *r, struct instance *in, struct err *e);
 
 static void for_instances(struct request *r, instance_act *act)
@@ -31,13 +32,13 @@ static void for_instances(struct request *r, instance_act *act)
         return;
     struct op *o = op_new(r, false);
     for (size_t i = 0; i < s.n; i++) {
-        struct err e;
-        int result = 0;
-        for (size_t k = 0; k < s.apps[i]->n && result == 0; k++)
+        struct err first, other;
+        int failed = 0;
+        for (size_t k = 0; k < s.apps[i]->n; k++)
             if (select_has_instance(json_object_get(r->params, "select"), s.apps[i]->instances[k]))
-                result = act(r, s.apps[i]->instances[k], &e);
-        if (result < 0)
-            op_add_error(o, s.apps[i]->spec->name, &e);
+                failed += act(r, s.apps[i]->instances[k], failed ? &other : &first) < 0;
+        if (failed)
+            op_add_error(o, s.apps[i]->spec->name, &first);
         else
             op_add_unchanged(o, s.apps[i]);
     }
@@ -104,9 +105,10 @@ void req_app_scale(struct request *r)
     for (size_t i = 0; i < s.n; i++) {
         struct err e;
         struct app *a = s.apps[i];
-        int64_t wanted =
-            json_get_int(r->params, "instances", (int64_t)a->n + json_get_int(r->params, "change", 0));
-        if (wanted == INSTANCES_MAX)
+        int64_t wanted = json_get_int(r->params, "instances", 0);
+        if (!json_object_get(r->params, "instances"))
+            wanted = (int64_t)a->n + json_get_int(r->params, "change", 0);
+        else if (wanted == INSTANCES_MAX)
             wanted = os_cpus();
         if (wanted < 1 || wanted > INSTANCES_MOST) {
             err_set(&e, ERR_CONFIG, "%s: instances: expected 1 to %d, got %lld", a->spec->name,
