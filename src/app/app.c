@@ -37,21 +37,21 @@ void app_set_environ(struct app *a, char *const *env)
     entry_put_app(a);
 }
 
-struct app *app_new(struct world *w, struct app_spec *take_spec, char *const *env, unsigned umask,
-                    const char *token)
+struct app *app_new(struct world *w, struct app_spec *take_spec, const struct app_origin *o)
 {
     struct app *a = xnew(struct app);
     a->world = w;
     a->spec = take_spec;
-    a->umask = umask;
+    a->umask = o->umask;
+    a->nofile = o->nofile;
     a->created = time_wall_ms();
-    a->token = token ? xstrdup(token) : NULL;
+    a->token = o->token ? xstrdup(o->token) : NULL;
     a->is_new = true;
     list_init(&a->requests);
     list_init(&a->touched);
     list_append(&w->apps, &a->link);
     w->n_apps++;
-    app_set_environ(a, env);
+    app_set_environ(a, o->env);
     app_grow(a, app_instances_wanted(a->spec));
     return a;
 }
@@ -74,10 +74,7 @@ void app_set_spec(struct app *a, struct app_spec *take_spec, char *const *env)
     app_spec_free(a->spec);
     a->spec = take_spec;
     app_set_environ(a, env);
-    int wanted = app_instances_wanted(a->spec);
-    app_grow(a, wanted);
-    for (size_t i = a->n; i-- > (size_t)wanted;)
-        instance_close(a->instances[i]);
+    app_grow(a, app_instances_wanted(a->spec));
 }
 
 void app_free(struct app *a)

@@ -69,10 +69,11 @@ struct instance {
 
     pid_t pid; /* main process, or 0 */
     uint64_t start;
-    pid_t last_pid; /* of the child before, or of this one */
-    bool adopted;   /* not our child: exits come from the keeper or the pidfd */
-    bool signalled; /* the stop signal of this STOPPING was sent */
-    bool forced;    /* ... and SIGKILL */
+    pid_t last_pid;      /* of the child before, or of this one */
+    bool adopted;        /* not our child: exits come from the keeper or the pidfd */
+    bool signalled;      /* the stop signal of this STOPPING was sent */
+    bool tell_leftovers; /* the next sweep sends the stop signal to what it finds: there is no main process */
+    bool forced;         /* ... and SIGKILL */
     int64_t forced_at;
     int kept_pidfd;            /* read from an entry, until the adoption takes it; or -1 */
     bool keeper_reaps;         /* its parent is the keeper, who tells the status */
@@ -116,6 +117,7 @@ struct app {
     struct app_spec *spec;
     struct environ_blob *base; /* or NULL */
     unsigned umask;
+    long nofile;     /* soft limit of descriptors; 0: the daemon's own caller's */
     int64_t created; /* wall ms */
     char *token;     /* of the request that made it; or NULL */
     struct instance **instances;
@@ -193,10 +195,16 @@ void world_open_notify(struct world *w);
 
 /* app.c. app_new takes spec; env is the caller's environment (strv) or NULL. The app's instances are made
  * (STOPPED); every piece is put to the keeper. */
-struct app *app_new(struct world *w, struct app_spec *take_spec, char *const *env, unsigned umask,
-                    const char *token);
+struct app_origin { /* of the caller who starts an app */
+    char *const *env;
+    unsigned umask;
+    long nofile;
+    const char *token;
+};
+struct app *app_new(struct world *w, struct app_spec *take_spec, const struct app_origin *o);
 void app_set_spec(struct app *a, struct app_spec *take_spec,
-                  char *const *env); /* new settings, for the next start */
+                  char *const *env); /* new settings, for the next start;
+     instances above the new number are the caller's to stop and close */
 /* More or fewer instances; those that go must be stopped first (the highest index first). New ones are
  * STOPPED. */
 void app_grow(struct app *a, int wanted);

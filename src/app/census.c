@@ -24,7 +24,8 @@ static pid_t lead_of(const struct census *c, const struct instance *in)
 {
     if (in->pid)
         return in->pid;
-    return in->end_untold && !find(c, in->last_pid) ? in->last_pid : 0;
+    return (in->end_untold || in->life == LIFE_STUCK) && in->last_pid && !find(c, in->last_pid) ? in->last_pid
+                                                                                                : 0;
 }
 
 void census_take(struct census *c, const struct world *w, struct instance *const *ask, size_t n)

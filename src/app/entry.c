@@ -126,6 +126,8 @@ size_t entry_of_instance(const struct instance *in, char key[KEEP_KEY_MOST], str
         json_flag(&j, "signalled", true);
     if (in->forced)
         json_int(&j, "forced_at", in->forced_at);
+    if (in->end_untold)
+        json_int(&j, "untold", in->last_pid);
     if (in->commanded)
         json_flag(&j, "commanded", true);
     if (in->started_wall) {
@@ -183,6 +185,7 @@ void entry_of_app(const struct app *a, char key[KEEP_KEY_MOST], struct buf *blob
     json_int(&j, "v", ENTRY_VERSION);
     json_int(&j, "created", a->created);
     json_int(&j, "umask", a->umask);
+    json_int(&j, "nofile", a->nofile);
     if (a->token)
         json_str(&j, "token", a->token);
     if (a->is_new)
@@ -266,6 +269,7 @@ int entry_read_app(struct world *w, const char *blob, size_t n, struct app **out
     a->spec = steal(spec);
     a->created = json_get_int(o, "created", 0);
     a->umask = (unsigned)json_get_int(o, "umask", 022);
+    a->nofile = (long)json_get_int(o, "nofile", 0);
     a->is_new = json_get_flag(o, "new", false);
     a->token = token ? xstrdup(token) : NULL;
     a->base = env ? find_environ(w, env) : NULL;
@@ -318,6 +322,8 @@ static void read_life(struct instance *in, const json_t *o)
     in->signalled = json_get_flag(o, "signalled", false);
     in->forced_at = json_get_int(o, "forced_at", 0);
     in->forced = in->forced_at != 0;
+    in->last_pid = (pid_t)json_get_int(o, "untold", 0);
+    in->end_untold = in->last_pid != 0;
     in->commanded = json_get_flag(o, "commanded", false);
     in->seq = json_get_int(o, "seq", 0);
 }

@@ -164,7 +164,7 @@ static void on_timer(uv_timer_t *t)
 {
     struct instance *in = container_of(t, struct instance, timer);
     in->deadline = 0;
-    instance_feed(in, EV_TIMEOUT, life_is_stopping(in->life) ? in->cause : CAUSE_NOT_READY);
+    instance_feed(in, EV_TIMEOUT, in->life == LIFE_STARTING ? CAUSE_NOT_READY : in->cause);
 }
 
 /* The timer to in->deadline, which may be past. */
@@ -191,16 +191,21 @@ static void enter(struct instance *in, enum life to, enum cause cause, const str
     in->cause = cause;
     if (c.from != to)
         in->seq = ++w->seq;
-    if (!life_is_stopping(to)) {
+    if (!life_is_stopping(to) && to != LIFE_STUCK) { /* that one is still being swept, by force */
         in->signalled = in->forced = false;
         in->leftover = pidwatch_free(in->leftover);
     }
+    if (!ended && in->end_untold && !life_is_stopping(to))
+        c.ended = instance_life_ended(in, 0);
+    in->end_untold = in->end_untold && !c.ended;
     instance_put(in);
     if (c.from == to)
         return;
+    for (int i = 0; i < OUTLET_N && life_is_settled(to); i++)
+        if (in->outlets[i])
+            pump_hurry(w->pump, in->outlets[i]->stream); /* who hears of the end looks at the last words */
     log_debug("%s %lld: %s -> %s (%s)", in->app->spec->name, (long long)in->id, life_key(c.from),
               life_key(to), cause_name(cause));
-    in->end_untold = false;
     w->changed(w->arg, &c);
     world_touch(in->app);
 }
@@ -242,6 +247,7 @@ static void send_stop_signal(struct instance *in)
     const struct app_spec *s = in->app->spec;
     int sig = s->kill_timeout == 0 ? SIGKILL : (int)s->kill_signal;
     struct proc_info now;
+    in->tell_leftovers = !in->pid; /* only what an old life left: the sweep finds it and tells it */
     if (!in->pid || !procstat_read(in->pid, &now) || now.start != in->start)
         return; /* gone; its exit is on its way */
     if (send_stop_message(in))
@@ -309,6 +315,8 @@ static bool feed(struct instance *in, enum life_event ev, enum cause cause, cons
         return false;
     if (ev == EV_START || ev == EV_RESTART) {
         in->commanded = cause == CAUSE_MANUAL;
+        if (in->commanded) /* a person says: again, from the beginning */
+            in->memory = (struct policy_memory){ 0 };
         in->fails = 0;
         text_free(&in->reason);
     }
@@ -435,10 +443,21 @@ static void judge(struct instance *in, const struct past_life *p, bool not_ready
     feed(in, ev, p->cause, p);
 }
 
+/* Of a child that somebody else reaped (our own: world_reap). While the group has members its number is
+ * nobody else's; without any it might be a new process's by now. */
+static void kill_rest_of_group(const struct instance *in)
+{
+    struct proc_info now;
+    if (in->app->spec->treekill && (!procstat_read(in->pid, &now) || now.start == in->start))
+        kill(-in->pid, SIGKILL);
+}
+
 void instance_exited(struct instance *in, const struct exit_status *x)
 {
     struct world *w = in->app->world;
     bool stopping = life_is_stopping(in->life) || in->life == LIFE_STUCK;
+    if (in->adopted && !stopping)
+        kill_rest_of_group(in);
     const struct past_life *p = remember(in, x, stopping ? in->cause : cause_of(x));
     map_remove(&w->by_pid, (uint64_t)in->pid);
     in->last_pid = in->pid;
@@ -500,9 +519,8 @@ void instance_gone(struct instance *in)
     if (in->life == LIFE_RESTARTING) {
         in->restarts++;
         in->counters[in->cause]++;
-        in->memory = (struct policy_memory){ 0 };
     }
-    feed(in, EV_GONE, in->cause, in->end_untold ? instance_life_ended(in, 0) : NULL);
+    instance_feed(in, EV_GONE, in->cause);
 }
 
 /* Outlets. */
@@ -633,13 +651,16 @@ static void resume_stop(struct instance *in)
 void instance_resume(struct instance *in)
 {
     struct exit_status x = { 0 };
-    in->last_pid = in->pid;
+    if (in->pid)
+        in->last_pid = in->pid;
     if (in->pid && !watch_adopted(in, &x)) {
         instance_exited(in, &x);
         return;
     }
     if (life_is_stopping(in->life))
         resume_stop(in);
+    else if (in->life == LIFE_STUCK)
+        world_defer_sweep(in);
     else if (in->life == LIFE_WAITING)
         timer_set(in);
     else if (in->life == LIFE_STARTING && !in->pid)

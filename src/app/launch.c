@@ -284,7 +284,7 @@ static int spawn(struct instance *in, struct plan *p, int channel, struct err *e
     o->out = in->outlets[OUTLET_OUT]->fds[1];
     o->err = in->outlets[OUTLET_ERR]->fds[1];
     o->umask = (mode_t)in->app->umask;
-    o->nofile = w->app_nofile;
+    o->nofile = in->app->nofile > 0 ? in->app->nofile : w->app_nofile;
     o->keeper_fd = keeper_link_fd(w->keeper);
     o->born = p->born;
     o->born_len = keep_encode(p->born, sizeof(p->born), &h, key);

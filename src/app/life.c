@@ -12,6 +12,7 @@ static const struct move moves[LIFE_N][EV_N] = {
     [LIFE_STOPPED] = {
         [EV_START]    = TO(STARTING, DO_SPAWN),
         [EV_RESTART]  = TO(STARTING, DO_SPAWN),
+        [EV_STOP]     = TO(STOPPING, DO_TERM), /* what an old life left behind goes */
     },
     [LIFE_STARTING] = {
         [EV_READY]    = TO(ONLINE, DO_CALM),
@@ -37,36 +38,35 @@ static const struct move moves[LIFE_N][EV_N] = {
         [EV_TIMEOUT]  = TO(STOPPING, DO_KILL),
         [EV_EXITED]   = TO(STOPPING, DO_SWEEP),
         [EV_GONE]     = TO(STOPPED, DO_CALM),
-        [EV_STUCK]    = TO(STUCK, DO_CALM),
+        [EV_STUCK]    = TO(STUCK, DO_CALM | DO_SWEEP),
     },
     [LIFE_RESTARTING] = {
         [EV_STOP]     = TO(STOPPING, 0),
         [EV_TIMEOUT]  = TO(RESTARTING, DO_KILL),
         [EV_EXITED]   = TO(RESTARTING, DO_SWEEP),
         [EV_GONE]     = TO(STARTING, DO_CALM | DO_SPAWN),
-        [EV_STUCK]    = TO(STUCK, DO_CALM),
+        [EV_STUCK]    = TO(STUCK, DO_CALM | DO_SWEEP),
     },
     [LIFE_FAILING] = {
         [EV_STOP]     = TO(STOPPING, 0),
         [EV_RESTART]  = TO(RESTARTING, 0),
         [EV_TIMEOUT]  = TO(FAILING, DO_KILL),
         [EV_EXITED]   = TO(FAILING, DO_SWEEP),
-        [EV_STUCK]    = TO(STUCK, DO_CALM),
+        [EV_STUCK]    = TO(STUCK, DO_CALM | DO_SWEEP),
         [EV_AGAIN]    = TO(STARTING, DO_CALM | DO_SPAWN), /* GONE, judged */
         [EV_LATER]    = TO(WAITING, DO_DELAY),
-        [EV_FINISHED] = TO(STOPPED, DO_CALM),
         [EV_GIVE_UP]  = TO(ERRORED, DO_CALM),
     },
     [LIFE_WAITING] = {
         [EV_START]    = TO(STARTING, DO_CALM | DO_SPAWN),
         [EV_RESTART]  = TO(STARTING, DO_CALM | DO_SPAWN),
         [EV_TIMEOUT]  = TO(STARTING, DO_SPAWN),
-        [EV_STOP]     = TO(STOPPING, DO_CALM | DO_SWEEP), /* what an old life left behind goes too */
+        [EV_STOP]     = TO(STOPPING, DO_CALM | DO_TERM),
     },
     [LIFE_ERRORED] = {
         [EV_START]    = TO(STARTING, DO_SPAWN),
         [EV_RESTART]  = TO(STARTING, DO_SPAWN),
-        [EV_STOP]     = TO(STOPPING, DO_SWEEP),
+        [EV_STOP]     = TO(STOPPING, DO_TERM),
     },
     [LIFE_STUCK] = {
         [EV_GONE]     = TO(ERRORED, 0),

@@ -34,9 +34,12 @@ static bool settle(struct census *c, struct instance *in)
             continue;
         if (in->forced)
             procstat_kill(p->pid, p->start, SIGKILL);
+        else if (in->tell_leftovers)
+            procstat_kill(p->pid, p->start, (int)in->app->spec->kill_signal);
         if (p->pid != in->pid)
             left = p;
     }
+    in->tell_leftovers = false;
     if (left)
         await(in, left);
     return !left && !in->pid;

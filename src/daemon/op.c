@@ -207,7 +207,7 @@ static void begin(struct app *a, const struct item *it)
     };
     if (it->kind == OP_RELOAD || it->kind == OP_SCALE)
         return; /* step by step: advance_reload(), advance_scale() */
-    for (size_t i = 0; i < a->n; i++)
+    for (int i = 0; i < (int)a->n && (is_ending(it->kind) || i < app_instances_wanted(a->spec)); i++)
         instance_command(a->instances[i], events[it->kind], it->op->token, it->op->retry);
 }
 
@@ -229,12 +229,29 @@ static bool is_started(const struct instance *in, bool wait)
     return in->life != LIFE_STARTING || (in->pid && !wait);
 }
 
+static bool is_shrinking(enum op_kind k)
+{
+    return k == OP_DELETE || k == OP_SCALE;
+}
+
+static bool is_busy(const struct app *a)
+{
+    for (size_t i = 0; i < a->n; i++)
+        if (life_is_stopping(a->instances[i]->life))
+            return true;
+    return false;
+}
+
 static bool is_complete(const struct app *a, const struct item *it)
 {
     if (it->kind == OP_RELOAD)
         return it->at >= a->n;
+    if (is_shrinking(it->kind) && find_life(a, LIFE_STUCK))
+        return !is_busy(a); /* it cannot go on: judge() says why */
     if (it->kind == OP_SCALE && (int)a->n != it->wanted)
         return false;
+    if ((it->kind == OP_START || it->kind == OP_RESTART) && (int)a->n > app_instances_wanted(a->spec))
+        return false; /* new settings want fewer: trim() */
     for (size_t i = 0; i < a->n; i++) {
         const struct instance *in = a->instances[i];
         if (is_ending(it->kind) ? !life_is_settled(in->life) : !is_started(in, it->op->wait))
@@ -261,6 +278,18 @@ static void advance_reload(struct app *a, struct item *it)
     }
 }
 
+/* Instances above the number stop, then go; the highest first. */
+static void trim(struct app *a, int wanted)
+{
+    for (int i = (int)a->n - 1; i >= wanted; i--) {
+        struct instance *in = a->instances[i];
+        if (!life_is_settled(in->life))
+            instance_feed(in, EV_STOP, CAUSE_MANUAL);
+        else if (!in->closing && in->life != LIFE_STUCK)
+            instance_close(in);
+    }
+}
+
 /* Up: new instances start beside the others if any of those runs. Down: the highest ones stop, then go. */
 static void advance_scale(struct app *a, struct item *it)
 {
@@ -271,13 +300,7 @@ static void advance_scale(struct app *a, struct item *it)
         for (size_t i = (size_t)n; running && i < a->n; i++)
             instance_feed(a->instances[i], EV_START, CAUSE_MANUAL);
     }
-    for (int i = n - 1; i >= it->wanted; i--) {
-        struct instance *in = a->instances[i];
-        if (!life_is_settled(in->life))
-            instance_feed(in, EV_STOP, CAUSE_MANUAL);
-        else if (!in->closing)
-            instance_close(in);
-    }
+    trim(a, it->wanted);
     if (a->spec->instances != it->wanted)
         app_set_instances(a, it->wanted);
 }
@@ -286,7 +309,7 @@ static void advance_scale(struct app *a, struct item *it)
 static void close_instances(struct app *a)
 {
     for (size_t i = 0; i < a->n; i++)
-        if (!life_is_settled(a->instances[i]->life))
+        if (!life_is_settled(a->instances[i]->life) || a->instances[i]->life == LIFE_STUCK)
             return;
     if (a->removing)
         return;
@@ -327,7 +350,7 @@ static const struct instance *find_failed(const struct app *a)
 static char *judge(const struct app *a, const struct item *it)
 {
     struct err e;
-    if (it->kind == OP_STOP && find_life(a, LIFE_STUCK)) {
+    if ((it->kind == OP_STOP || is_shrinking(it->kind)) && find_life(a, LIFE_STUCK)) {
         err_set(&e, ERR_FAILED, "%s: %s", a->spec->name, find_life(a, LIFE_STUCK)->reason);
         return outcome_error(a->spec->name, &e);
     }
@@ -421,6 +444,8 @@ void op_advance(void *daemon, struct app *a)
             advance_reload(a, first);
         else if (kind == OP_SCALE)
             advance_scale(a, first);
+        else if (!is_ending(kind))
+            trim(a, app_instances_wanted(a->spec));
         if (!is_complete(a, first))
             break;
         if (kind == OP_START && is_stillborn(a)) {

@@ -23,6 +23,7 @@ const struct method methods[] = {
         SOME_OR_ALL,
         { "environ", ARG_TEXTS, false },
         { "umask", ARG_NUMBER, false },
+        { "nofile", ARG_NUMBER, false },
         { "exists", ARG_TEXT, false },
         { "wait", ARG_FLAG, false } },
       req_app_start,

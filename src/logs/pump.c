@@ -43,7 +43,7 @@ struct stream {
     uv_poll_t poll;
 };
 
-enum order_type { ORDER_ADD, ORDER_REMOVE, ORDER_END };
+enum order_type { ORDER_ADD, ORDER_REMOVE, ORDER_HURRY, ORDER_END };
 struct order {
     struct link link;
     enum order_type type;
@@ -310,6 +310,13 @@ static void remove_stream(struct pump *p, uint64_t id)
     report(p, (struct pump_news){ PUMP_REMOVED, id, 0, 0 });
 }
 
+static void hurry(struct pump *p, uint64_t id)
+{
+    struct stream *st = map_get(&p->streams, id);
+    if (st)
+        transfer(st);
+}
+
 static void end(struct pump *p)
 {
     for (size_t i = 0; i < p->streams.cap; i++)
@@ -335,6 +342,8 @@ static void on_orders(uv_async_t *a)
             add(p, o);
         else if (o->type == ORDER_REMOVE)
             remove_stream(p, o->stream);
+        else if (o->type == ORDER_HURRY)
+            hurry(p, o->stream);
         else
             end(p);
         free(o->path);
@@ -386,6 +395,11 @@ void pump_add(struct pump *p, uint64_t stream, int fd, const char *path, enum pu
 void pump_remove(struct pump *p, uint64_t stream)
 {
     send_order(p, (struct order){ .type = ORDER_REMOVE, .stream = stream });
+}
+
+void pump_hurry(struct pump *p, uint64_t stream)
+{
+    send_order(p, (struct order){ .type = ORDER_HURRY, .stream = stream });
 }
 
 struct pump *pump_new(uv_loop_t *loop, pump_told *told, void *arg)

@@ -37,3 +37,4 @@ struct pump *pump_free(struct pump *p); /* ends the thread; what is in pipes sta
 enum pump_need { PUMP_OR_FAIL, PUMP_OR_DROP };
 void pump_add(struct pump *p, uint64_t stream, int fd, const char *path, enum pump_need need);
 void pump_remove(struct pump *p, uint64_t stream);
+void pump_hurry(struct pump *p, uint64_t stream); /* what is in the pipe goes to the file without a rest */

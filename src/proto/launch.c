@@ -6,6 +6,7 @@
  * its stdout is closed. */
 #include "proto/launch.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -169,6 +170,7 @@ static int spawn_keeper(const char *home, int take_ready, struct err *e)
         open_lifted(log_path, O_WRONLY | O_CREAT | O_APPEND, &log, e) < 0)
         return -1;
 
+    assert(keeper);
     char number[16];
     snprintf(number, sizeof(number), "%d", READY_FD);
     char *argv[] = { keeper, "--home", (char *)home, "--ready-fd", number, NULL };

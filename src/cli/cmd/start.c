@@ -2,6 +2,7 @@
  * table are merged over what that gives. Everything is read and checked before anything is asked for. */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -165,6 +166,13 @@ static int check_plan(const struct cli *c, const struct plan *p, struct err *e)
 }
 
 /* To read it is to set it. */
+/* The caller's soft limit of descriptors: what a program started by hand would have. */
+static int64_t read_nofile(void)
+{
+    struct rlimit r;
+    return getrlimit(RLIMIT_NOFILE, &r) == 0 && r.rlim_cur != RLIM_INFINITY ? (int64_t)r.rlim_cur : 0;
+}
+
 static mode_t read_umask(void)
 {
     mode_t mask = umask(022);
@@ -188,6 +196,7 @@ static int ask(struct cli *c, const struct config *apps, char *const *select, co
     json_flag(&j, "wait", args_has(&c->args, "wait"));
     files_write_environ(&j);
     json_int(&j, "umask", read_umask());
+    json_int(&j, "nofile", read_nofile());
     json_close(&j, '}');
 
     own_json result = NULL;

@@ -25,8 +25,13 @@ static char **read_texts(const json_t *array)
  * made: the same resolution every spawn does. */
 static int start_new(struct request *r, struct op *o, struct app_spec *take_spec, char *const *env)
 {
-    unsigned mask = (unsigned)json_get_int(r->params, "umask", 022) & 0777;
-    struct app *a = app_new(&r->daemon->world, take_spec, env, mask, r->token);
+    struct app_origin origin = {
+        .env = env,
+        .umask = (unsigned)json_get_int(r->params, "umask", 022) & 0777,
+        .nofile = (long)json_get_int(r->params, "nofile", 0),
+        .token = r->token,
+    };
+    struct app *a = app_new(&r->daemon->world, take_spec, &origin);
     if (!a->spec->autostart) {
         a->is_new = false;
         op_add_unchanged(o, a);
