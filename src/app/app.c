@@ -62,8 +62,10 @@ void app_grow(struct app *a, int wanted)
         instance_put(instance_new(a, (int)a->n, a->world->next_id));
 }
 
-void app_set_instances(struct app *a, int64_t n)
+void app_set_instances(struct app *a, int64_t n, const char *token)
 {
+    free(a->token);
+    a->token = token ? xstrdup(token) : NULL;
     a->spec->instances = n;
     a->spec->set |= UINT64_C(1) << (key_find("instances") - keys);
     entry_put_app(a);

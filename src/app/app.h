@@ -208,7 +208,8 @@ void app_set_spec(struct app *a, struct app_spec *take_spec,
 /* More or fewer instances; those that go must be stopped first (the highest index first). New ones are
  * STOPPED. */
 void app_grow(struct app *a, int wanted);
-void app_set_instances(struct app *a, int64_t n); /* notes the number in the settings */
+void app_set_instances(struct app *a, int64_t n,
+                       const char *token); /* notes the number in the settings, and whose wish it was */
 void app_set_environ(struct app *a, char *const *env);
 void app_free(struct app *a); /* no instance may be alive */
 int app_instances_wanted(const struct app_spec *spec);

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/time.h"
 #include "conf/keys.h"
+#include "os/pidfd.h"
 #include "os/procstat.h"
 
 void entry_instance_key(int64_t id, char out[KEEP_KEY_MOST])
@@ -105,7 +106,7 @@ size_t entry_of_instance(const struct instance *in, char key[KEEP_KEY_MOST], str
 {
     struct json_out j = JSON_OUT(blob);
     bool piped = in->outlets[OUTLET_OUT] && in->outlets[OUTLET_ERR];
-    int pidfd = pidwatch_fd(in->watch);
+    int pidfd = os_pidfd_travels() ? pidwatch_fd(in->watch) : -1;
     entry_instance_key(in->id, key);
     json_open(&j, NULL, '{');
     json_int(&j, "v", ENTRY_VERSION);

@@ -14,6 +14,7 @@
 #include "base/units.h"
 #include "os/pidfd.h"
 #include "os/procstat.h"
+#include "os/signame.h"
 
 const char *cause_name(enum cause c)
 {
@@ -372,7 +373,7 @@ static void describe(const struct instance *in, const struct past_life *p, char 
         snprintf(how, 80, "ended, nobody saw how");
     else if (p->exit.signal)
         snprintf(how, 80, "killed by SIG%s%s",
-                 sigabbrev_np(p->exit.signal) ? sigabbrev_np(p->exit.signal) : "?",
+                 os_signame_short(p->exit.signal) ? os_signame_short(p->exit.signal) : "?",
                  p->exit.core ? " (core dumped)" : "");
     else
         snprintf(how, 80, "exit code %d", p->exit.code);

@@ -14,7 +14,9 @@
 #include "base/file.h"
 #include "base/time.h"
 #include "conf/interp.h"
+#include "os/groups.h"
 #include "os/procstat.h"
+#include "os/sock.h"
 #include "os/spawn.h"
 
 /* What is worked out before the fork. */
@@ -143,11 +145,8 @@ static int plan_user(struct instance *in, struct plan *p, struct err *e)
     o->gid = pw->pw_gid;
     if (s->group && find_group(s->group, &o->gid, e) < 0)
         return -1;
-    int n = (int)ARRAY_LEN(p->groups);
-    if (getgrouplist(pw->pw_name, o->gid, p->groups, &n) < 0)
-        n = (int)ARRAY_LEN(p->groups);
     o->groups = p->groups;
-    o->n_groups = (size_t)n;
+    o->n_groups = os_groups(pw->pw_name, o->gid, p->groups, ARRAY_LEN(p->groups));
     replace(&p->env, "HOME", pw->pw_dir);
     replace(&p->env, "USER", pw->pw_name);
     replace(&p->env, "LOGNAME", pw->pw_name);
@@ -219,7 +218,7 @@ static int need_input(struct instance *in, struct err *e)
 {
     if (in->input[1] >= 0)
         return 0;
-    if (pipe2(in->input, O_CLOEXEC) < 0)
+    if (os_pipe(in->input) < 0)
         return err_sys(e, "stdin pipe");
     fcntl(in->input[1], F_SETFL, O_NONBLOCK);
     in->fds_changed = true;

@@ -6,6 +6,7 @@
 
 #include "app/app.h"
 #include "base/log.h"
+#include "os/sock.h"
 
 static struct outlet *make(struct instance *in, int which, const int fds[2], enum pump_need need)
 {
@@ -24,7 +25,7 @@ static struct outlet *make(struct instance *in, int which, const int fds[2], enu
 int outlet_open(struct instance *in, int which, struct err *e)
 {
     int fds[2];
-    if (pipe2(fds, O_CLOEXEC) < 0)
+    if (os_pipe(fds) < 0)
         return err_sys(e, "log pipe");
     fcntl(fds[0], F_SETFL, O_NONBLOCK); /* our end alone: the app's must block when it is full */
     make(in, which, fds, PUMP_OR_FAIL);

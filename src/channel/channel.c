@@ -4,10 +4,10 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/log.h"
+#include "os/sock.h"
 
 enum { LOOK = 64 << 10 };
 
@@ -24,7 +24,7 @@ struct channel {
 
 int channel_pair(int out[2])
 {
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, out) < 0)
+    if (os_sock_pair(SOCK_STREAM, false, out) < 0)
         return -1;
     fcntl(out[0], F_SETFL, O_NONBLOCK);
     return 0;

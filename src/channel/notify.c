@@ -1,13 +1,14 @@
 #include "channel/notify.h"
 
 #include <ctype.h>
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+#include "os/peer.h"
+#include "os/sock.h"
 
 static void take_status(struct notice *out, const char *value, size_t n)
 {
@@ -56,11 +57,9 @@ int notify_open(const char *home, const char *nonce, struct err *e)
         a.sun_path[0] = '\0';
     else
         unlink(address);
-    own_fd fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    own_fd fd = os_sock_new(SOCK_DGRAM, true);
     socklen_t len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n + !abstract);
-    int on = 1;
-    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) < 0 ||
-        bind(fd, (struct sockaddr *)&a, len) < 0)
+    if (fd < 0 || os_peer_name_senders(fd) < 0 || bind(fd, (struct sockaddr *)&a, len) < 0)
         return err_sys(e, "notify socket %s", address);
     /* Apps of another user must reach it; the home's own mode (0700) lets them only if it was opened up. */
     if (!abstract && chmod(address, 0666) < 0)
@@ -71,36 +70,9 @@ int notify_open(const char *home, const char *nonce, struct err *e)
 int notify_receive(int fd, struct notice *out, pid_t *sender)
 {
     char text[NOTIFY_MOST];
-    union {
-        char space[CMSG_SPACE(sizeof(struct ucred)) + CMSG_SPACE(sizeof(int) * 16)];
-        struct cmsghdr align;
-    } control;
-    struct iovec part = { text, sizeof(text) };
-    struct msghdr m = { .msg_iov = &part,
-                        .msg_iovlen = 1,
-                        .msg_control = control.space,
-                        .msg_controllen = sizeof(control.space) };
-    ssize_t n;
-    *sender = 0;
-    do
-        n = recvmsg(fd, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-    while (n < 0 && errno == EINTR);
+    ssize_t n = os_peer_receive(fd, text, sizeof(text), sender);
     if (n < 0)
         return 0;
-    for (struct cmsghdr *c = CMSG_FIRSTHDR(&m); c; c = CMSG_NXTHDR(&m, c)) {
-        if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_CREDENTIALS) {
-            struct ucred cred;
-            memcpy(&cred, CMSG_DATA(c), sizeof(cred));
-            *sender = cred.pid;
-        } else if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS) {
-            size_t k = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-            for (size_t i = 0; i < k; i++) { /* FDSTORE and the like: not ours */
-                int extra;
-                memcpy(&extra, CMSG_DATA(c) + i * sizeof(int), sizeof(int));
-                close(extra);
-            }
-        }
-    }
     notice_parse(text, (size_t)n, out);
     return 1;
 }

@@ -1,5 +1,5 @@
 /* src/channel/notify.h: sd_notify(3) for any language: one datagram socket for all apps of a home, its path
- * in $NOTIFY_SOCKET. The kernel tells who sent (SCM_CREDENTIALS). The socket is kept by the keeper, so words
+ * in $NOTIFY_SOCKET. The kernel tells who sent (os/peer.h). The socket is kept by the keeper, so words
  * said while velosd is replaced are not lost. */
 #pragma once
 #include <sys/types.h>

@@ -7,6 +7,8 @@
 
 #include "base/file.h"
 
+extern char **environ; /* not every system's unistd.h has it */
+
 bool files_is_one(const char *word)
 {
     return strcmp(path_ext(word), ".toml") == 0 && access(word, F_OK) == 0;

@@ -1,26 +1,20 @@
-/* inotify(7), one watch a file and one a folder. A watch belongs to an inode: after a rotation it goes with
- * the old file, so a file's watch is renewed each time its name appears, before the file is read: what is
- * written in between is then told or read. Where inotify is refused (too many instances) the files are looked
- * at four times a second instead. */
+/* One watch a file and one a folder (os/filewatch.h). A watch belongs to an inode: after a rotation it goes
+ * with the old file, so a file's watch is renewed each time its name appears, before the file is read: what
+ * is written in between is then told or read. Where there are no watches (too many users of them, or not on
+ * this system) the files are looked at four times a second instead. */
 #include "cli/follow.h"
 
-#include <errno.h>
-#include <limits.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/inotify.h>
 #include <unistd.h>
 
 #include "base/file.h"
 #include "base/map.h"
+#include "os/filewatch.h"
+#include "os/poll.h"
 
-enum {
-    LOOK_MS = 250,
-    OF_FILE = IN_MODIFY | IN_ATTRIB, /* IN_ATTRIB: also a truncation by name, and the last link going */
-    OF_FOLDER = IN_CREATE | IN_MOVED_TO | IN_ONLYDIR,
-};
+enum { LOOK_MS = 250 };
 
 struct file {
     char *path;
@@ -33,7 +27,7 @@ struct folder {
 };
 
 struct follow {
-    int fd; /* inotify; -1: none */
+    int fd; /* of the watches; -1: none */
     struct file *files;
     struct folder *folders;
     size_t n_files, n_folders;
@@ -51,7 +45,7 @@ static void on_interrupt(int sig)
 struct follow *follow_new(void)
 {
     struct follow *f = xnew(struct follow);
-    f->fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+    f->fd = os_filewatch_new();
 
     /* Open only while waiting, so that a line under way is written whole. */
     sigset_t interrupt;
@@ -83,12 +77,12 @@ struct follow *follow_free(struct follow *f)
 static void renew(struct follow *f, size_t n)
 {
     struct file *file = &f->files[n];
-    int wd = f->fd < 0 ? -1 : inotify_add_watch(f->fd, file->path, OF_FILE);
+    int wd = f->fd < 0 ? -1 : os_filewatch_file(f->fd, file->path);
     if (wd == file->wd)
         return;
     if (file->wd >= 0) {
         map_remove(&f->by_wd, (uint64_t)file->wd);
-        inotify_rm_watch(f->fd, file->wd); /* fails when the old file is gone: then it is removed already */
+        os_filewatch_drop(f->fd, file->wd); /* if the old file is gone it is dropped already */
     }
     file->wd = wd;
     if (wd >= 0)
@@ -101,7 +95,7 @@ void follow_folder(struct follow *f, const char *path)
         if (strcmp(f->folders[i].path, path) == 0)
             return;
     f->folders = xrealloc(f->folders, (f->n_folders + 1) * sizeof(*f->folders));
-    int wd = f->fd < 0 ? -1 : inotify_add_watch(f->fd, path, OF_FOLDER);
+    int wd = f->fd < 0 ? -1 : os_filewatch_folder(f->fd, path);
     f->folders[f->n_folders++] = (struct folder){ xstrdup(path), wd };
 }
 
@@ -143,38 +137,32 @@ static void on_name(struct follow *f, const struct folder *in, const char *name,
     hooks->appeared(hooks->arg, path);
 }
 
-static void on_event(struct follow *f, const struct inotify_event *ev, const struct follow_hooks *hooks)
+struct reading {
+    struct follow *follow;
+    const struct follow_hooks *hooks;
+};
+
+/* News come in crowds; each file is told once for all it has in one. */
+static void on_news(void *arg, const struct os_filewatch_news *news)
 {
-    if (ev->mask & IN_Q_OVERFLOW) {
+    const struct reading *r = arg;
+    struct follow *f = r->follow;
+    if (news->lost) {
         touch_all(f);
         return;
     }
-    const struct folder *in = find_folder(f, ev->wd);
-    size_t n = (size_t)map_get(&f->by_wd, (uint64_t)ev->wd);
-    if (in && ev->len)
-        on_name(f, in, ev->name, hooks);
+    const struct folder *in = find_folder(f, news->watch);
+    size_t n = (size_t)map_get(&f->by_wd, (uint64_t)news->watch);
+    if (in && news->name)
+        on_name(f, in, news->name, r->hooks);
     else if (n)
         f->files[n - 1].touched = true;
-}
-
-/* Events come in crowds; each file is told once for all it has in one. */
-static void read_events(struct follow *f, const struct follow_hooks *hooks)
-{
-    char crowd[16 << 10] __attribute__((aligned(__alignof__(struct inotify_event))));
-    ssize_t n;
-    while ((n = read(f->fd, crowd, sizeof(crowd))) > 0)
-        for (char *p = crowd; p < crowd + n;) {
-            const struct inotify_event *ev = (void *)p;
-            p += sizeof(*ev) + ev->len;
-            on_event(f, ev, hooks);
-        }
 }
 
 enum follow_end follow_wait(struct follow *f, const struct follow_hooks *hooks)
 {
     struct pollfd p[] = { { .fd = f->fd, .events = POLLIN }, { .fd = STDOUT_FILENO } };
-    struct timespec look = { .tv_nsec = LOOK_MS * 1000000L };
-    int r = ppoll(p, ARRAY_LEN(p), f->fd < 0 ? &look : NULL, &f->waiting);
+    int r = os_poll(p, ARRAY_LEN(p), f->fd < 0 ? LOOK_MS : -1, &f->waiting);
     if (interrupted)
         return FOLLOW_INTERRUPTED;
     if (r > 0 && p[1].revents)
@@ -182,7 +170,7 @@ enum follow_end follow_wait(struct follow *f, const struct follow_hooks *hooks)
     if (f->fd < 0)
         touch_all(f);
     else
-        read_events(f, hooks);
+        os_filewatch_read(f->fd, on_news, &(struct reading){ f, hooks });
     for (size_t i = 0; i < f->n_files; i++) {
         if (!f->files[i].touched)
             continue;

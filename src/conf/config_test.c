@@ -356,7 +356,7 @@ TEST(example_shows_the_defaults)
     struct config c;
     own_text problems = load(text, NULL, "production", &c);
     check_text(problems, "");
-    check_int(c.len, 2);
+    check_int(c.len, 4);
     for (size_t i = 0; i < keys_len; i++) {
         check_row(i);
         if (!keys[i].def)

@@ -375,13 +375,8 @@ static bool starts_with(const struct head *h, const char *magic, size_t n)
 
 static bool is_native(const struct interp_query *q, const char *script, const struct head *h)
 {
-    static const char magics[][5] = { "\x7f"
-                                      "ELF",
-                                      "\xfe\xed\xfa\xce",
-                                      "\xfe\xed\xfa\xcf",
-                                      "\xce\xfa\xed\xfe",
-                                      "\xcf\xfa\xed\xfe",
-                                      "\xca\xfe\xba\xbe" };
+    static const char magics[][5] = { "\177ELF",          "\xfe\xed\xfa\xce", "\xfe\xed\xfa\xcf",
+                                      "\xce\xfa\xed\xfe", "\xcf\xfa\xed\xfe", "\xca\xfe\xba\xbe" };
     for (size_t i = 0; i < ARRAY_LEN(magics); i++)
         if (starts_with(h, magics[i], 4))
             return true;

@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +15,8 @@
 #include "base/time.h"
 #include "daemon/op.h"
 #include "os/fds.h"
+#include "os/heap.h"
+#include "os/self.h"
 #include "os/subreaper.h"
 #include "os/unixsock.h"
 
@@ -97,7 +98,7 @@ static void christen(struct world *w)
     uint64_t number = 0;
     if (w->nonce[0])
         return;
-    if (getrandom(&number, sizeof(number), 0) != sizeof(number))
+    if (getentropy(&number, sizeof(number)) < 0)
         number = (uint64_t)time_wall_ms() << 20 ^ (uint64_t)getpid();
     snprintf(w->nonce, sizeof(w->nonce), "%016llx", (unsigned long long)number);
     w->started = time_wall_ms();
@@ -135,10 +136,8 @@ static void catch_signals(struct daemon *d)
 
 static char *program_beside_us(const char *name)
 {
-    char path[4096];
-    ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 1);
-    path[n < 0 ? 0 : n] = '\0';
-    own_text dir = path_dir(path);
+    own_text self = os_self_path();
+    own_text dir = path_dir(self ? self : "");
     return path_join(dir, name);
 }
 
@@ -216,7 +215,7 @@ int daemon_run(const struct daemon_options *o)
 {
     struct daemon d = { 0 };
     struct err e;
-    mallopt(M_ARENA_MAX, 1); /* two threads that hardly meet in malloc: one arena is 64 KiB less */
+    os_heap_share(); /* two threads that hardly meet in malloc */
     os_fds_raise_limit();
     os_subreaper();
     begin(&d, o);

@@ -1,5 +1,6 @@
 #include "daemon/op.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -7,6 +8,8 @@
 #include "base/log.h"
 #include "base/time.h"
 #include "daemon/show.h"
+
+enum { TRIM_FROM = 16 }; /* items */
 
 struct item {
     struct link link; /* in app->requests, until done */
@@ -91,6 +94,8 @@ static void op_finish(struct op *o)
     void (*done)(struct daemon *, size_t) = o->done;
     size_t count = o->n;
     op_free(o);
+    if (count > TRIM_FROM) /* what a large request took on the way goes back to the system */
+        malloc_trim(0);
     if (done)
         done(d, count);
 }
@@ -244,8 +249,9 @@ static bool is_busy(const struct app *a)
 
 static bool is_complete(const struct app *a, const struct item *it)
 {
-    if (it->kind == OP_RELOAD)
-        return it->at >= a->n;
+    if (it->kind == OP_RELOAD) /* what is stuck above the number cannot go */
+        return it->at >= a->n ||
+               ((int)it->at >= app_instances_wanted(a->spec) && find_life(a, LIFE_STUCK) && !is_busy(a));
     if (is_shrinking(it->kind) && find_life(a, LIFE_STUCK))
         return !is_busy(a); /* it cannot go on: judge() says why */
     if (it->kind == OP_SCALE && (int)a->n != it->wanted)
@@ -260,24 +266,6 @@ static bool is_complete(const struct app *a, const struct item *it)
     return it->kind != OP_DELETE || a->n == 0;
 }
 
-/* One instance after the other; the next is touched when the one before is ready. If it does not get there
- * the rest is left as it is. */
-static void advance_reload(struct app *a, struct item *it)
-{
-    while (it->at < a->n) {
-        struct instance *in = a->instances[it->at];
-        if (!it->stepping) {
-            it->stepping = true;
-            instance_command(in, EV_RESTART, it->op->token, it->op->retry);
-        }
-        if (!is_started(in, true))
-            return;
-        it->stepping = false;
-        it->failed = in->fails || in->life != LIFE_ONLINE;
-        it->at = it->failed ? a->n : it->at + 1;
-    }
-}
-
 /* Instances above the number stop, then go; the highest first. */
 static void trim(struct app *a, int wanted)
 {
@@ -290,10 +278,33 @@ static void trim(struct app *a, int wanted)
     }
 }
 
+/* One instance after the other; the next is touched when the one before is ready. If it does not get there
+ * the rest is left as it is; if all do, those above the number that new settings want go. */
+static void advance_reload(struct app *a, struct item *it)
+{
+    size_t wanted = MIN(a->n, (size_t)app_instances_wanted(a->spec));
+    while (it->at < wanted) {
+        struct instance *in = a->instances[it->at];
+        if (!it->stepping) {
+            it->stepping = true;
+            instance_command(in, EV_RESTART, it->op->token, it->op->retry);
+        }
+        if (!is_started(in, true))
+            return;
+        it->stepping = false;
+        it->failed = in->fails || in->life != LIFE_ONLINE;
+        it->at = it->failed ? a->n : it->at + 1;
+    }
+    if (!it->failed)
+        trim(a, (int)wanted);
+}
+
 /* Up: new instances start beside the others if any of those runs. Down: the highest ones stop, then go. */
 static void advance_scale(struct app *a, struct item *it)
 {
     int n = (int)a->n;
+    if (a->spec->instances != it->wanted) /* first, with the token: a repeated request finds what it wanted */
+        app_set_instances(a, it->wanted, it->op->token);
     if (n < it->wanted) {
         bool running = find_life(a, LIFE_ONLINE) || find_life(a, LIFE_STARTING) || find_life(a, LIFE_WAITING);
         app_grow(a, it->wanted);
@@ -301,8 +312,6 @@ static void advance_scale(struct app *a, struct item *it)
             instance_feed(a->instances[i], EV_START, CAUSE_MANUAL);
     }
     trim(a, it->wanted);
-    if (a->spec->instances != it->wanted)
-        app_set_instances(a, it->wanted);
 }
 
 /* A delete goes on when all is stopped: the logs are drained, then the instances go, then the app. */
@@ -361,7 +370,7 @@ static char *judge(const struct app *a, const struct item *it)
         err_hint(&e, "the instances behind it were left as they were");
         return outcome_error(a->spec->name, &e);
     }
-    if ((it->kind == OP_START || it->kind == OP_RESTART) && start_failed(a, it, &e))
+    if ((it->kind == OP_START || it->kind == OP_RESTART || it->kind == OP_SCALE) && start_failed(a, it, &e))
         return outcome_error(a->spec->name, &e);
     return outcome_of(a, false);
 }

@@ -1,31 +1,20 @@
 #include "daemon/show.h"
 
-#include <signal.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "app/census.h"
 #include "base/time.h"
 #include "conf/keys.h"
-
-static const char *signal_name(int sig, char out[24])
-{
-    const char *abbreviation = sigabbrev_np(sig);
-    if (abbreviation)
-        snprintf(out, 24, "SIG%s", abbreviation);
-    else
-        snprintf(out, 24, "SIGRTMIN+%d", sig - SIGRTMIN);
-    return out;
-}
+#include "os/signame.h"
 
 void show_exit(struct json_out *j, const struct exit_status *x)
 {
-    char name[24];
+    char name[OS_SIGNAME];
     if (x && !x->signal)
         json_int(j, "exit_code", x->code);
     else
         json_null_at(j, "exit_code");
-    json_str(j, "exit_signal", x && x->signal ? signal_name(x->signal, name) : NULL);
+    json_str(j, "exit_signal", x && x->signal ? os_signame(x->signal, name) : NULL);
 }
 
 static void int_or_null(struct json_out *j, const char *key, int64_t value)

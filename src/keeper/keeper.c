@@ -16,6 +16,8 @@
 #include "base/log.h"
 #include "base/time.h"
 #include "os/fds.h"
+#include "os/fork.h"
+#include "os/self.h"
 #include "os/subreaper.h"
 #include "proto/keep.h"
 #include "proto/proto.h"
@@ -267,8 +269,9 @@ static void listen_to(int *sock)
 
 /* Starting velosd. */
 
-static no_return void exec_velosd(int sock)
+static void exec_velosd(void *arg)
 {
+    int sock = *(const int *)arg;
     char sock_text[16], ready_text[16];
     snprintf(sock_text, sizeof(sock_text), "%d", sock);
     snprintf(ready_text, sizeof(ready_text), "%d", k.ready_fd);
@@ -282,15 +285,6 @@ static no_return void exec_velosd(int sock)
     _exit(127);
 }
 
-/* Never inlined: the child runs on this frame until it execs. */
-static __attribute__((noinline)) pid_t vfork_velosd(int sock)
-{
-    pid_t pid = vfork();
-    if (pid == 0)
-        exec_velosd(sock);
-    return pid;
-}
-
 static void start_velosd(void)
 {
     int pair[2];
@@ -300,7 +294,7 @@ static void start_velosd(void)
         k.start_at = time_mono_ms() + BACKOFF_MOST;
         return;
     }
-    pid_t pid = vfork_velosd(pair[1]);
+    pid_t pid = os_fork(exec_velosd, &pair[1]);
     close(pair[1]);
     if (pid < 0) {
         log_error("fork: %s; trying again in 1 s", strerror(errno));
@@ -545,14 +539,8 @@ static char *beside_me(const char *self, const char *name)
 
 static char *own_file(void)
 {
-    char path[4096];
-    ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 1);
-    if (n < 0)
-        return xstrdup("velos-keeper");
-    path[n] = '\0';
-    if (text_ends(path, " (deleted)")) /* replaced by a newer version: that is what we are to start */
-        path[strlen(path) - strlen(" (deleted)")] = '\0';
-    return xstrdup(path);
+    char *path = os_self_path(); /* if that was replaced by a newer version, it is what we are to start */
+    return path ? path : xstrdup("velos-keeper");
 }
 
 int keeper_run(const struct keeper_options *o)

@@ -75,8 +75,8 @@ static off_t find_back(int fd, off_t end, size_t newlines)
         if (n <= 0)
             return end;
         const char *p = block + n;
-        while ((p = memrchr(block, '\n', (size_t)(p - block))))
-            if (--newlines == 0)
+        while (p > block)
+            if (*--p == '\n' && --newlines == 0)
                 return from + (p - block) + 1;
     }
     return 0;

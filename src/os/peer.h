@@ -3,3 +3,10 @@
 #include <sys/types.h>
 
 int os_peer_uid(int fd, uid_t *uid); /* 0, or -1 with errno */
+
+/* From now on each datagram carries its sender. 0, or -1 with errno (ENOTSUP: not on this system). */
+int os_peer_name_senders(int fd);
+
+/* One datagram, without waiting, cut to `most` bytes; descriptors that came with it are closed. *sender: its
+ * pid, or 0. Bytes, or -1 with errno. */
+ssize_t os_peer_receive(int fd, void *out, size_t most, pid_t *sender);

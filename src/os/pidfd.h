@@ -11,3 +11,6 @@ int os_pidfd_open(pid_t pid);
 /* The wait status of a process that has ended, asked through its pidfd (Linux 6.15, PIDFD_INFO_EXIT), though
  * somebody else reaped it. False: not known. */
 bool os_pidfd_status(int pidfd, int *status);
+
+/* Whether another process may be handed one (SCM_RIGHTS) and go on with it. */
+bool os_pidfd_travels(void);

@@ -380,7 +380,7 @@ static int attempt(struct client *c, struct call *call, struct err *e)
 static void make_token(char out[20])
 {
     uint64_t n = 0;
-    if (getrandom(&n, sizeof(n), 0) != sizeof(n))
+    if (getentropy(&n, sizeof(n)) < 0)
         n = (uint64_t)time_mono_ms() << 22 ^ (uint64_t)getpid();
     snprintf(out, 20, "%016llx", (unsigned long long)n);
 }

@@ -5,24 +5,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #include "base/file.h"
 #include "os/fds.h"
+#include "os/memfile.h"
+#include "os/sock.h"
 
 int keep_pair(int out[2])
 {
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, out) < 0)
-        return -1;
-    int want = 1 << 20;
-    for (int i = 0; i < 2; i++)
-        if (setsockopt(out[i], SOL_SOCKET, SO_SNDBUFFORCE, &want, sizeof(want)) < 0)
-            setsockopt(out[i], SOL_SOCKET, SO_SNDBUF, &want, sizeof(want)); /* what the system allows */
-    return 0;
+    return os_sock_packets(1 << 20, out);
 }
 
 int keep_send(int sock, const struct keep_head *h, const char *key, const char *blob, const int *fds)
@@ -40,18 +34,14 @@ int keep_send(int sock, const struct keep_head *h, const char *key, const char *
     if (h->n_fds) {
         memset(&control, 0, sizeof(control));
         m.msg_control = control.space;
-        m.msg_controllen = CMSG_SPACE(sizeof(int) * h->n_fds);
+        m.msg_controllen = (socklen_t)CMSG_SPACE(sizeof(int) * h->n_fds);
         struct cmsghdr *c = CMSG_FIRSTHDR(&m);
         c->cmsg_level = SOL_SOCKET;
         c->cmsg_type = SCM_RIGHTS;
-        c->cmsg_len = CMSG_LEN(sizeof(int) * h->n_fds);
+        c->cmsg_len = (socklen_t)CMSG_LEN(sizeof(int) * h->n_fds);
         memcpy(CMSG_DATA(c), fds, sizeof(int) * h->n_fds);
     }
-    ssize_t n;
-    do
-        n = sendmsg(sock, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
-    while (n < 0 && errno == EINTR);
-    return n < 0 ? -1 : 0;
+    return os_sock_send(sock, &m) < 0 ? -1 : 0;
 }
 
 static size_t take_fds(struct msghdr *m, int *out)
@@ -100,10 +90,7 @@ int keep_recv(int sock, char *buffer, struct keep_msg *m)
                           .msg_iovlen = 1,
                           .msg_control = control.space,
                           .msg_controllen = sizeof(control.space) };
-    ssize_t n;
-    do
-        n = recvmsg(sock, &msg, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
-    while (n < 0 && errno == EINTR);
+    ssize_t n = os_sock_receive(sock, &msg);
     if (n < 0)
         return errno == ECONNRESET ? 0 : -1;
     if (n == 0)
@@ -129,7 +116,7 @@ size_t keep_encode(char *out, size_t size, const struct keep_head *h, const char
 
 int keep_blob_to_fd(const char *blob, size_t n)
 {
-    own_fd fd = memfd_create("velos-blob", MFD_CLOEXEC);
+    own_fd fd = os_memfile("velos-blob", false);
     struct err e;
     if (fd < 0 || file_write_all(fd, blob, n, &e) < 0)
         return -1;
@@ -155,7 +142,7 @@ int keep_blob_from_fd(int fd, char **out, size_t *n, struct err *e)
 
 int keep_file_new(struct keep_file *f)
 {
-    *f = (struct keep_file){ .fd = memfd_create("velos-entries", 0) };
+    *f = (struct keep_file){ .fd = os_memfile("velos-entries", true) };
     return f->fd < 0 ? -1 : 0;
 }
 

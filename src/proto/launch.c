@@ -9,7 +9,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -23,6 +22,8 @@
 #include "base/time.h"
 #include "config.h"
 #include "os/fds.h"
+#include "os/self.h"
+#include "os/sock.h"
 #include "os/unixsock.h"
 #include "proto/proto.h"
 
@@ -54,12 +55,8 @@ int launch_prepare_home(const char *home, struct err *e)
 /* The folder of the running program, or NULL where the system does not tell. */
 static char *own_folder(void)
 {
-    char path[PATH_MAX];
-    ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 1);
-    if (n <= 0)
-        return NULL;
-    path[n] = '\0';
-    return path_dir(path);
+    own_text path = os_self_path();
+    return path ? path_dir(path) : NULL;
 }
 
 int launch_find_keeper(char **out, struct err *e)
@@ -221,7 +218,7 @@ static int await_ready(int fd, int64_t deadline, struct err *e)
 static int start(const char *home, int64_t deadline, struct err *e)
 {
     int ends[2];
-    if (pipe2(ends, O_CLOEXEC) < 0)
+    if (os_pipe(ends) < 0)
         return err_sys(e, "pipe");
     own_fd from = ends[0];
     if (spawn_keeper(home, ends[1], e) < 0)

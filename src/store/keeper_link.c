@@ -25,8 +25,10 @@ struct keeper_link {
     struct keeper_link_events ev;
     void *arg;
     char *large; /* text of the last entry that came as a memfd */
-    char buffer[KEEP_BUFFER];
 };
+
+/* Of the one link a process has. Not in the struct: calloc would clear, and so occupy, all of it. */
+static char receive_buffer[KEEP_BUFFER];
 
 static void on_io(uv_poll_t *poll, int status, int events);
 
@@ -96,7 +98,7 @@ static void read_all(struct keeper_link *l)
 {
     for (;;) {
         struct keep_msg m;
-        int r = keep_recv(l->sock, l->buffer, &m);
+        int r = keep_recv(l->sock, receive_buffer, &m);
         if (r == 0) {
             l->dead = true;
             uv_poll_stop(&l->poll);
@@ -133,7 +135,7 @@ int keeper_link_next_entry(struct keeper_link *l, struct keep_msg *m, pid_t *kee
 {
     text_free(&l->large);
     for (;;) {
-        int r = keep_recv(l->sock, l->buffer, m);
+        int r = keep_recv(l->sock, receive_buffer, m);
         if (r == 0) {
             l->dead = true;
             return -1;

@@ -1,5 +1,6 @@
 """The smaller commands: scale, reset, signal, send, pid, env, init, completions; and what info remembers."""
 
+import json
 import os
 import re
 import signal
@@ -208,6 +209,18 @@ def test_env_masks(velos):
     assert masked[0]["name"] == "hello" and masked[0]["env"]["API_KEY"] == "********"
     assert all_of_it[0]["env"]["API_KEY"] == "k1"
     assert all_of_it[0]["env"] == environ_of(velos.pid("hello")), "what it was started with"
+
+
+def test_env_says_why_there_is_none(velos):
+    (velos.work / "my.env").write_text("A=1\n")
+    velos.run("start", FIXTURES / "hello.sh", "--name", "with", "--env-file", "my.env")
+    velos.run("start", FIXTURES / "hello.sh", "--name", "without")
+    assert "A=1" in velos.run("env", "with").out.splitlines()
+    (velos.work / "my.env").unlink()
+    result = velos.fails(1, "env", "with", "without")
+    assert "with: env_file: " in result.err and "# without\n" in result.out
+    first, second = json.loads(velos.run("env", "with", "without", "--json", check=False).out)
+    assert "env_file" in first["error"]["message"] and "PATH" in second["env"]
 
 
 def test_info_masks(velos):

@@ -666,8 +666,10 @@ static enum life_event ask_policy(struct sim *s, struct instance_sim *in, const 
                                   int64_t *delay)
 {
     enum life_event ev = policy_judge(spec_of(s, in), &in->now.memory, x, delay);
-    if (s->rule == RULE_IGNORE_MAX_RESTARTS && ev == EV_GIVE_UP)
-        return EV_AGAIN;
+    if (s->rule == RULE_IGNORE_MAX_RESTARTS && ev == EV_GIVE_UP) {
+        *delay = 60000; /* late enough for every delay: the number alone is wrong */
+        return EV_LATER;
+    }
     if (s->rule == RULE_RESTART_SUCCESS && ev == EV_FINISHED)
         return EV_AGAIN;
     if (s->rule == RULE_NO_DELAY)

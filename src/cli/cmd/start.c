@@ -8,6 +8,7 @@
 
 #include "base/file.h"
 #include "cli/files.h"
+#include "os/cwd.h"
 
 struct plan {
     struct app_spec *over; /* the settings given as flags */
@@ -165,7 +166,6 @@ static int check_plan(const struct cli *c, const struct plan *p, struct err *e)
     return files_check_opts(c, &p->files, e);
 }
 
-/* To read it is to set it. */
 /* The caller's soft limit of descriptors: what a program started by hand would have. */
 static int64_t read_nofile(void)
 {
@@ -173,6 +173,7 @@ static int64_t read_nofile(void)
     return getrlimit(RLIMIT_NOFILE, &r) == 0 && r.rlim_cur != RLIM_INFINITY ? (int64_t)r.rlim_cur : 0;
 }
 
+/* To read it is to set it. */
 static mode_t read_umask(void)
 {
     mode_t mask = umask(022);
@@ -228,7 +229,7 @@ static int start(struct cli *c, struct plan *p, struct err *e)
 
 static int start_run(struct cli *c, struct err *e)
 {
-    struct plan p = { .cwd = get_current_dir_name() };
+    struct plan p = { .cwd = os_cwd() };
     if (!p.cwd)
         return err_sys(e, "current folder");
     int status = start(c, &p, e);

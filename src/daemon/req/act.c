@@ -10,6 +10,7 @@
 #include "daemon/show.h"
 #include "os/cpus.h"
 #include "os/procstat.h"
+#include "os/signame.h"
 
 /* False: answered with the error. */
 static bool select_or_refuse(struct request *r, struct selection *s)
@@ -61,7 +62,7 @@ static int send_signal(struct request *r, struct instance *in, struct err *e)
 {
     int sig = (int)json_get_int(r->params, "signal", 0);
     const char *name = in->app->spec->name;
-    if (sig <= 0 || sig > SIGRTMAX)
+    if (sig <= 0 || sig > os_signal_last())
         return err_set(e, ERR_PARAMS, "%s: signal: a number is expected", name);
     if (!in->pid)
         return err_set(e, ERR_FAILED, "%s: no process runs", name);
@@ -106,7 +107,9 @@ void req_app_scale(struct request *r)
         struct err e;
         struct app *a = s.apps[i];
         int64_t wanted = json_get_int(r->params, "instances", 0);
-        if (!json_object_get(r->params, "instances"))
+        if (r->retry && text_equal(a->token, r->token))
+            wanted = a->spec->instances; /* the daemon before us had begun */
+        else if (!json_object_get(r->params, "instances"))
             wanted = (int64_t)a->n + json_get_int(r->params, "change", 0);
         else if (wanted == INSTANCES_MAX)
             wanted = os_cpus();
@@ -137,10 +140,12 @@ void req_app_env(struct request *r)
         struct instance *in = s.apps[i]->instances[0];
         json_open(&j, NULL, '{');
         json_str(&j, "name", s.apps[i]->spec->name);
-        if (instance_environ(in, &env, &e) < 0)
+        if (instance_environ(in, &env, &e) < 0) {
+            err_in(&e, "%s", s.apps[i]->spec->name);
             proto_write_error(&j, "error", &e);
-        else
+        } else {
             json_strv(&j, "env", env);
+        }
         json_close(&j, '}');
     }
     json_close(&j, ']');

@@ -28,3 +28,8 @@ bool os_pidfd_status(int pidfd, int *status)
     *status = info.exit_code;
     return true;
 }
+
+bool os_pidfd_travels(void)
+{
+    return true;
+}

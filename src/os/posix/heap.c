@@ -1,0 +1,5 @@
+#include "os/heap.h"
+
+void os_heap_share(void)
+{
+}

@@ -1,0 +1,6 @@
+#include "os/subreaper.h"
+
+bool os_subreaper(void)
+{
+    return false;
+}
