@@ -59,6 +59,10 @@ void show_list_row(struct json_out *j, struct instance *in)
 {
     json_open(j, NULL, '{');
     row_members(j, in);
+    if (in->life == LIFE_ERRORED) { /* its last words are shown below the table */
+        own_text error_file = instance_log_path(in, OUTLET_ERR);
+        json_str(j, "error_file", error_file);
+    }
     json_close(j, '}');
 }
 

@@ -7,6 +7,7 @@
 
 #include "base/units.h"
 #include "cli/cli.h"
+#include "cli/last_words.h"
 #include "cli/status.h"
 #include "cli/table.h"
 #include "cli/words.h"
@@ -256,6 +257,8 @@ static void add_settings(struct buf *out, const json_t *settings, const struct t
     buf_add(out, lines.data, lines.len);
 }
 
+enum { LAST_WORDS = 5 };
+
 /* Processes -------------------------------------------------------------------------------------------- */
 
 static const json_t *find_process(const json_t *tree, int64_t pid)
@@ -344,6 +347,18 @@ static void add_lives(struct buf *out, const json_t *lives, const struct table_l
     table_free(t);
 }
 
+/* What it said before it gave up. */
+static void add_last_words(struct buf *out, const char *path)
+{
+    own_buf lines = { 0 };
+    if (path)
+        last_words(&lines, path, LAST_WORDS, "  ");
+    if (!lines.len)
+        return;
+    add_section(out, "last lines of its error log");
+    buf_add(out, lines.data, lines.len);
+}
+
 /* An instance ------------------------------------------------------------------------------------------ */
 
 static void add_app(struct buf *out, const json_t *app, const struct table_look *look)
@@ -361,6 +376,8 @@ static void add_app(struct buf *out, const json_t *app, const struct table_look 
     }
     add_settings(out, json_object_get(app, "settings"), look);
     add_tree(out, json_object_get(app, "app_pid_tree"));
+    if (strcmp(status, "errored") == 0)
+        add_last_words(out, json_get_str(app, "error_file", NULL));
     add_lives(out, json_object_get(app, "lives"), look);
 }
 

@@ -5,6 +5,7 @@
 
 #include "base/units.h"
 #include "cli/cli.h"
+#include "cli/last_words.h"
 #include "cli/status.h"
 #include "cli/table.h"
 #include "proto/scan.h"
@@ -36,6 +37,7 @@ enum {
     M_UPTIME,
     M_RESTARTS,
     M_REASON,
+    M_ERROR_FILE,
     M_WATCHING,
     MEMBERS
 };
@@ -50,6 +52,7 @@ static const char *const members[MEMBERS] = {
     [M_UPTIME] = "uptime_ms",
     [M_RESTARTS] = "restarts",
     [M_REASON] = "reason",
+    [M_ERROR_FILE] = "error_file",
     [M_WATCHING] = "watching",
 };
 
@@ -87,11 +90,16 @@ static const char *shown(struct piece p, const char *(*show)(int64_t, char *), c
 }
 
 /* Why an app is not running: below the table, where there is room for a sentence. */
-static void add_reason(struct buf *out, const char *name, const char *status, struct piece reason)
+static void add_reason(struct buf *out, const char *name, const char *status, struct piece reason,
+                       struct piece error_file)
 {
     own_text why = piece_text(reason);
-    if (why && (strcmp(status, "errored") == 0 || strcmp(status, "waiting") == 0))
-        buf_addf(out, "%s: %s: %s\n", name, status, why);
+    own_text log = piece_text(error_file);
+    if (!why || (strcmp(status, "errored") != 0 && strcmp(status, "waiting") != 0))
+        return;
+    buf_addf(out, "%s: %s: %s\n", name, status, why);
+    if (log)
+        last_words(out, log, 1, "    ");
 }
 
 static void add_app(struct table *t, struct piece app, struct buf *reasons)
@@ -112,7 +120,7 @@ static void add_app(struct table *t, struct piece app, struct buf *reasons)
         [WATCHING] = piece_is(v[M_WATCHING], "true") ? "yes" : "no",
     };
     table_add(t, cells, STATUS, status_color(cells[STATUS]));
-    add_reason(reasons, cells[NAME], cells[STATUS], v[M_REASON]);
+    add_reason(reasons, cells[NAME], cells[STATUS], v[M_REASON], v[M_ERROR_FILE]);
 }
 
 static int show(const struct cli *c, struct piece apps, struct err *e)
