@@ -20,6 +20,9 @@ check:
 sanitize:
 	@scripts/check --sanitize
 
+macos:
+	@scripts/check-macos
+
 format:
 	@clang-format -i $$(git ls-files '*.c' '*.h' '*.cc')
 
@@ -32,4 +35,4 @@ bench: all
 clean:
 	@rm -rf build build-*
 
-.PHONY: all install demo check sanitize format lint bench clean
+.PHONY: all install demo check sanitize macos format lint bench clean

@@ -2,7 +2,8 @@
  *
  *   floor line                    a process that prints one line: the least any command can cost
  *   floor nap                     a process that waits: the app of the measurements
- *   floor time N COMMAND...       runs COMMAND N times, prints the nanoseconds of each from spawn to reaped
+ *   floor stamp FIFO              the same, and the first thing it does is read the clock: writes "PID NANOSECONDS" to FIFO
+ *   floor time N COMMAND...       runs COMMAND N times, prints when each began and when it was reaped, in nanoseconds
  *   floor supervise N COMMAND...  the least supervisor: keeps N children running (vfork, pidfd, epoll)
  *   floor copy FILE               the least log writer: splices stdin, a pipe, into FILE
  *
@@ -65,9 +66,21 @@ static int time_runs(int n, char **argv)
             fprintf(stderr, "%s: wait status %d\n", argv[0], status);
             return 1;
         }
-        dprintf(out, "%lld\n", (long long)(end - begin));
+        dprintf(out, "%lld %lld\n", (long long)begin, (long long)end);
     }
     return 0;
+}
+
+/* One write, small enough to be atomic: many write to the same FIFO. */
+static int stamp(int64_t born, const char *fifo)
+{
+    char line[64];
+    int len = snprintf(line, sizeof line, "%d %lld\n", (int)getpid(), (long long)born);
+    int fd = open(fifo, O_WRONLY | O_CLOEXEC);
+    if (fd < 0 || write(fd, line, (size_t)len) != len)
+        return fail(fifo);
+    close(fd);
+    return pause();
 }
 
 static int watch_new_child(int epoll, char **argv)
@@ -120,17 +133,20 @@ static int copy(const char *path)
 
 int main(int argc, char **argv)
 {
+    int64_t born = now_ns(); /* before anything else: this is where "crash to new child" ends */
     const char *mode = argc > 1 ? argv[1] : "";
     if (strcmp(mode, "line") == 0)
         return puts("one line") < 0;
     if (strcmp(mode, "nap") == 0)
         return pause();
+    if (strcmp(mode, "stamp") == 0 && argc > 2)
+        return stamp(born, argv[2]);
     if (strcmp(mode, "time") == 0 && argc > 3)
         return time_runs(atoi(argv[2]), argv + 3);
     if (strcmp(mode, "supervise") == 0 && argc > 3)
         return supervise(atoi(argv[2]), argv + 3);
     if (strcmp(mode, "copy") == 0 && argc > 2)
         return copy(argv[2]);
-    fprintf(stderr, "usage: floor line|nap|time N COMMAND...|supervise N COMMAND...|copy FILE\n");
+    fprintf(stderr, "usage: floor line|nap|stamp FIFO|time N COMMAND...|supervise N COMMAND...|copy FILE\n");
     return 2;
 }

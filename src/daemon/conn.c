@@ -89,7 +89,10 @@ void conn_send(struct conn *c, struct buf *take_line)
 
 void conn_send_event(struct conn *c, const struct event *ev)
 {
-    send_bounded(c, xstrdup(ev->json), strlen(ev->json), CONN_EVENTS_MOST, "1 MiB of events was not read");
+    own_buf line = { 0 };
+    events_write(ev, &line);
+    size_t n = line.len;
+    send_bounded(c, buf_steal(&line), n, CONN_EVENTS_MOST, "1 MiB of events was not read");
 }
 
 void conn_publish(struct daemon *d, const struct event *ev)

@@ -1,19 +1,26 @@
 /* src/daemon/events.h: every transition, exactly one event, numbered; the last 1,000 can be asked for again.
- */
+ * They are kept small and put into words when somebody wants them. */
 #pragma once
 #include "app/app.h"
 
 enum { EVENTS_KEPT = 1000 };
 
 struct event {
-    int64_t seq;
-    char *json; /* the whole notification line, newline included */
+    int64_t seq, time;  /* number; wall ms */
+    int64_t id, uptime; /* of the instance; of the life that ended with it, ms */
+    pid_t pid;          /* 0: none */
+    struct exit_status exit;
+    enum life life;
+    enum cause cause;
+    bool deleted, ended; /* the instance is gone; a life ended: exit and uptime say how */
+    char *words;         /* app, namespace and reason, each with its NUL */
 };
 struct events {
     struct event *ring; /* grows to EVENTS_KEPT */
     size_t n, at;       /* kept; the oldest */
 };
 
-const struct event *events_add(struct events *ev, const struct change *c); /* formats and keeps it */
-const struct event *events_get(const struct events *ev, size_t i);         /* 0: the oldest; NULL */
+const struct event *events_add(struct events *ev, const struct change *c);
+const struct event *events_get(const struct events *ev, size_t i); /* 0: the oldest; NULL */
+void events_write(const struct event *e, struct buf *line); /* the whole notification, newline included */
 void events_done(struct events *ev);

@@ -1,6 +1,5 @@
 #include "daemon/op.h"
 
-#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,6 +7,7 @@
 #include "base/log.h"
 #include "base/time.h"
 #include "daemon/show.h"
+#include "os/heap.h"
 
 enum { TRIM_FROM = 16 }; /* items */
 
@@ -95,7 +95,7 @@ static void op_finish(struct op *o)
     size_t count = o->n;
     op_free(o);
     if (count > TRIM_FROM) /* what a large request took on the way goes back to the system */
-        malloc_trim(0);
+        os_heap_trim();
     if (done)
         done(d, count);
 }

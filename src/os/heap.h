@@ -3,3 +3,5 @@
 
 /* For a program whose threads hardly meet in malloc: one pool for all of them, where that is a choice. */
 void os_heap_share(void);
+
+void os_heap_trim(void); /* what is free goes back to the system, where that is not done anyway */

@@ -281,7 +281,7 @@ def test_ready_of_a_child_of_the_app(velos, how):
         "session": f"setsid {notify} & wait",
         "exec by a child": f"sh -c '{notify} & wait' & wait",
     }[how]
-    velos.run("start", "--name", "parent", "--wait-ready", "--wait", "sh", "--", "-c", script)
+    velos.run("start", "--name", "parent", "--wait-ready", "--wait", "--kill-timeout", "100ms", "sh", "--", "-c", script)
     row = velos.app("parent")
     assert row["status"] == "online" and comm(row["pid"]) == "sh"
 
@@ -314,7 +314,7 @@ def test_almost_ready_is_not_ready(velos):
 def test_not_ready_in_time(velos):
     velos.run("ping")
     with velos.events() as events:
-        result = velos.fails(5, "start", BINARIES / "family", "--wait-ready", "--listen-timeout", "300ms", "--max-restarts", "2", "--wait", "--", "child", "session")
+        result = velos.fails(5, "start", BINARIES / "family", "--wait-ready", "--listen-timeout", "300ms", "--max-restarts", "2", "--kill-timeout", "100ms", "--wait", "--", "child", "session")
         assert "not ready within 300ms" in result.err, result.err
         events.wait_state("family", "errored")
     row = info(velos, "family")

@@ -3,3 +3,7 @@
 void os_heap_share(void)
 {
 }
+
+void os_heap_trim(void)
+{
+}

@@ -1,0 +1,259 @@
+"""Stops: who is asked, how long they have, and that nothing is left of an app, whatever it does."""
+
+import contextlib
+import os
+import signal
+import struct
+from datetime import datetime
+
+import pytest
+
+from harness import BINARIES, alive, eventually, proc_stat
+
+
+def at(text):
+    """A time of velos's as milliseconds."""
+    return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp() * 1000
+
+
+def last_life(velos, name):
+    return max(velos.json("info", name)[0]["lives"], key=lambda life: life["ended_at"])
+
+
+def family(velos, *words, options=()):
+    """Starts an app with such relatives: the pids of all, the main process's last."""
+    velos.run("start", BINARIES / "family", *options, "--", *words)
+    count = len([w for w in words if w != "stubborn"]) + 1
+    eventually(lambda: velos.log("family").count("member") == count, f"{count} members")
+    return sorted((int(line.split()[2]) for line in velos.log("family").splitlines()), key=lambda pid: pid == velos.pid("family"))
+
+
+# What is left of an app that does not run
+
+
+def leave(velos, code, *options):
+    """An app that ends with this code and leaves a process in a session of its own: that one's pid."""
+    velos.run("start", BINARIES / "leaver", *options, "--", code)
+    pid = int(velos.wait_log("leaver", r"^left (\d+)$")[1])
+    status = "stopped" if code == 0 else "waiting" if options[0] == "--restart-delay" else "errored"
+    eventually(lambda: velos.app("leaver")["status"] == status, status)
+    assert alive(pid), "the scenario needs one that is left"
+    assert proc_stat(pid)[3] == str(pid), "in a session of its own"
+    return pid
+
+
+LEFT = {
+    "finished": (0, "--max-restarts", "0"),
+    "waiting": (1, "--restart-delay", "1h"),
+    "errored": (1, "--max-restarts", "0"),
+}
+
+
+@pytest.mark.parametrize("how", LEFT)
+@pytest.mark.parametrize("command", ["stop", "delete"])
+def test_what_a_dead_app_left_is_ended(velos, how, command):
+    code, *options = LEFT[how]
+    pid = leave(velos, code, *options)
+    velos.run(command, "leaver")
+    assert not alive(pid)
+    assert velos.list().get("leaver", {}).get("status") == ("stopped" if command == "stop" else None)
+
+
+@pytest.mark.parametrize("how", LEFT)
+def test_what_a_dead_app_left_is_ended_by_another_velosd(velos, how):
+    code, *options = LEFT[how]
+    pid = leave(velos, code, *options)
+    old = velos.daemon()["pid"]
+    os.kill(old, signal.SIGKILL)
+    eventually(lambda: velos.daemon()["pid"] != old, "another velosd", 10)
+    assert alive(pid)
+    velos.run("stop", "leaver")
+    assert not alive(pid)
+
+
+# Trees
+
+
+@pytest.mark.parametrize("command", ["stop", "delete", "restart"])
+def test_nobody_is_left_after(velos, command):
+    """Double forks, own sessions, all deaf to SIGTERM."""
+    pids = family(velos, "stubborn", "child", "group", "session", "daemon", "daemon", options=["--kill-timeout", "100ms"])
+    velos.run(command, "family")
+    assert not any(map(alive, pids))
+    if command == "restart":
+        assert velos.pid("family") not in pids
+
+
+def test_the_list_says_how_it_was_killed(velos):
+    pids = family(velos, "stubborn", options=["--kill-timeout", "300ms"])
+    with velos.events() as events:
+        velos.run("stop", "family")
+        first = events.wait_state("family", "stopping")
+        then = events.wait_state("family", "stopped")
+    assert at(then["time"]) - at(first["time"]) >= 298, "it had its time"
+    assert not alive(pids[0])
+    life = last_life(velos, "family")
+    assert (life["cause"], life["exit_code"], life["exit_signal"]) == ("manual", None, "SIGKILL")
+    assert velos.app("family")["exit_signal"] == "SIGKILL"
+
+
+def test_an_exit_that_was_asked_for_is_told(velos):
+    """Every exit has one event that says how it ended; docs/protocol.md."""
+    family(velos)
+    velos.run("ping")
+    with velos.events() as events:
+        seen = []
+        velos.run("restart", "family")
+        velos.run("stop", "family")
+        events.wait_event(lambda e: seen.append(e) or e["event"] == "stopped", "it is stopped")
+    told = [e for e in seen if "uptime_ms" in e]
+    assert [(e["event"], e["reason"], e["exit_signal"]) for e in told] == [("starting", "manual", "SIGTERM"), ("stopped", "manual", "SIGTERM")], seen
+
+
+@pytest.mark.parametrize("manager", ["velosd", "velos-keeper"])
+@pytest.mark.parametrize("words", [("child", "session", "daemon"), ("stubborn", "child", "session", "daemon")], ids=["polite", "stubborn"])
+def test_nobody_is_left_of_an_adopted_app(velos, manager, words):
+    """Its main process is not velosd's child any more, its orphans fell to somebody else."""
+    pids = family(velos, *words, options=["--kill-timeout", "200ms"])
+    key = {"velosd": "pid", "velos-keeper": "keeper_pid"}[manager]
+    old = velos.daemon()[key]
+    os.kill(old, signal.SIGKILL)
+    eventually(lambda: velos.daemon()[key] != old, f"another {manager}", 10)
+    assert velos.pid("family") == pids[-1] and all(map(alive, pids))
+    velos.run("stop", "family")
+    assert not any(map(alive, pids))
+    life = last_life(velos, "family")
+    assert (life["cause"], life["exit_signal"]) == ("manual", "SIGKILL" if "stubborn" in words else "SIGTERM")
+
+
+def test_a_stop_outlives_velosd(velos):
+    """velosd is killed while an app has its grace: the stop goes on, with the time that is left."""
+    pids = family(velos, "stubborn", "session", options=["--kill-timeout", "700ms"])
+    old = velos.daemon()["pid"]
+    with velos.popen("stop", "family") as stop:
+        eventually(lambda: velos.app("family")["status"] == "stopping", "it is stopping")
+        os.kill(old, signal.SIGKILL)
+        assert stop.wait(20) == 0
+    assert not any(map(alive, pids))
+    assert velos.app("family")["status"] == "stopped"
+
+
+@pytest.mark.parametrize("mode", ["burst", "hop"])
+@pytest.mark.parametrize("command", ["stop", "delete"])
+def test_a_tree_that_forks_while_it_is_killed(velos, mode, command):
+    """`burst` forks once it is asked to stop; `hop` is never twice under the same pid."""
+    ledger = velos.work / "born"
+    velos.run("start", BINARIES / "breeder", "--kill-timeout", "40ms", "--", mode, ledger)
+    velos.wait_log("breeder", "^ready$")
+
+    def born():
+        return struct.unpack("Q", ledger.read_bytes())[0]
+
+    def mine():
+        """By what they have mapped: that is nobody else's."""
+        found = []
+        for entry in os.listdir("/proc"):
+            with contextlib.suppress(OSError, ValueError):
+                if str(ledger) in open(f"/proc/{int(entry)}/maps").read() and alive(int(entry)):
+                    found.append(int(entry))
+        return found
+
+    assert mine()
+    before = born()
+    velos.run(command, "breeder")
+    after = born()
+    assert mine() == []
+    assert after > before, "the scenario needs one that forks while it is stopped"
+    assert born() == after, "nobody is there to fork"
+
+
+# Grace
+
+FAREWELL = """
+import os, signal, sys, time
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+print("child", os.getpid(), flush=True)
+signal.sigwait([signal.SIGTERM])
+time.sleep(0.3)
+print("goodbye", flush=True)
+"""
+
+
+@pytest.mark.parametrize("wrapper", ["sh", "node"])
+@pytest.mark.parametrize("command", ["stop", "restart", "delete"])
+def test_children_have_their_time_when_the_wrapper_ends_first(velos, wrapper, command):
+    """The main process dies of SIGTERM at once; its child needs 300 ms to say goodbye, and has them."""
+    velos.write("child.py", FAREWELL)
+    velos.write("wrapper.sh", "/usr/bin/python3 child.py & wait\n")
+    velos.write("wrapper.js", "require('child_process').spawn('/usr/bin/python3', ['child.py'], {stdio: 'inherit'});\n")
+    velos.run("start", "wrapper.sh" if wrapper == "sh" else "wrapper.js", "--kill-timeout", "20s")
+    pid = int(velos.wait_log("wrapper", r"^child (\d+)$")[1])
+    main = velos.pid("wrapper")
+    assert main != pid
+    log = velos.home / "logs/wrapper-out.log"
+    velos.run(command, "wrapper")
+    assert "goodbye" in log.read_text().splitlines(), "its last words are in the log when the command ends"
+    assert not alive(pid) and not alive(main)
+
+
+def test_children_have_no_more_than_their_time(velos):
+    """The main process ends at once, a child of its group does not: SIGKILL after kill_timeout."""
+    velos.write("wrapper.sh", f"{BINARIES}/family stubborn & wait\n")
+    velos.run("start", "wrapper.sh", "--kill-timeout", "300ms")
+    pid = int(velos.wait_log("wrapper", r"^member self (\d+)$")[1])
+    with velos.events() as events:
+        velos.run("stop", "wrapper")
+        first = events.wait_state("wrapper", "stopping")
+        then = events.wait_state("wrapper", "stopped")
+    assert not alive(pid)
+    assert at(then["time"]) - at(first["time"]) >= 298
+    assert last_life(velos, "wrapper")["exit_signal"] == "SIGTERM", "the main process's own end"
+
+
+SIGNALS = """
+import os, signal, sys
+def told(number, frame):
+    print("got", signal.Signals(number).name, flush=True)
+    sys.exit(number)
+for name in ("SIGTERM", "SIGINT", "SIGUSR1", "SIGQUIT", "SIGHUP"):
+    signal.signal(getattr(signal, name), told)
+print("up", flush=True)
+while True:
+    signal.pause()
+"""
+
+
+@pytest.mark.parametrize("word, name", [("SIGINT", "SIGINT"), ("INT", "SIGINT"), ("SIGUSR1", "SIGUSR1"), (None, "SIGTERM")])
+def test_kill_signal(velos, word, name):
+    velos.write("app.py", SIGNALS)
+    velos.run("start", "app.py", *(["--kill-signal", word] if word else []))
+    velos.wait_log("app", "^up$")
+    velos.run("stop", "app")
+    assert velos.log("app").splitlines() == ["up", f"got {name}"]
+    life = last_life(velos, "app")
+    assert (life["cause"], life["exit_code"]) == ("manual", getattr(signal, name))
+
+
+def test_kill_timeout_0(velos):
+    """No question asked: SIGKILL to all of it."""
+    velos.write("app.py", SIGNALS)
+    velos.run("start", "app.py", "--kill-timeout", "0")
+    velos.wait_log("app", "^up$")
+    pids = family(velos, "stubborn", "session", "daemon", options=["--kill-timeout", "0"])
+    velos.run("stop", "all")
+    assert velos.log("app").splitlines() == ["up"]
+    assert [last_life(velos, name)["exit_signal"] for name in ("app", "family")] == ["SIGKILL"] * 2
+    assert not any(map(alive, pids))
+
+
+def test_without_treekill_the_others_are_left_alone(velos):
+    *others, main = family(velos, "child", "group", "session", "daemon", options=["--no-treekill"])
+    try:
+        velos.run("stop", "family")
+        assert not alive(main)
+        assert all(map(alive, others)), "only the main process was to be stopped"
+        assert velos.app("family")["status"] == "stopped"
+    finally:
+        for pid in others:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
