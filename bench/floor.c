@@ -2,8 +2,8 @@
  *
  *   floor line                    a process that prints one line: the least any command can cost
  *   floor nap                     a process that waits: the app of the measurements
- *   floor stamp FIFO              the same, and the first thing it does is read the clock: writes "PID NANOSECONDS" to FIFO
- *   floor time N COMMAND...       runs COMMAND N times, prints when each began and when it was reaped, in nanoseconds
+ *   floor stamp FIFO              the same; reads the clock first of all, writes "PID NANOSECONDS" to FIFO
+ *   floor time N COMMAND...       runs COMMAND N times, prints when each began and was reaped, in ns
  *   floor supervise N COMMAND...  the least supervisor: keeps N children running (vfork, pidfd, epoll)
  *   floor copy FILE               the least log writer: splices stdin, a pipe, into FILE
  *

@@ -74,6 +74,7 @@ struct instance {
     bool signalled;      /* the stop signal of this STOPPING was sent */
     bool tell_leftovers; /* the next sweep sends the stop signal to what it finds: there is no main process */
     bool forced;         /* ... and SIGKILL */
+    int unsure_looks;    /* sweeps in a row that found nothing and could not be sure of it */
     int64_t forced_at;
     int kept_pidfd;            /* read from an entry, until the adoption takes it; or -1 */
     bool keeper_reaps;         /* its parent is the keeper, who tells the status */

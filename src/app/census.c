@@ -28,15 +28,24 @@ static pid_t lead_of(const struct census *c, const struct instance *in)
                                                                                                 : 0;
 }
 
+static bool is_parent(const struct census *c, pid_t pid)
+{
+    return pid == getpid() || pid == c->world->keeper_pid;
+}
+
 void census_take(struct census *c, const struct world *w, struct instance *const *ask, size_t n)
 {
     *c = (struct census){ .world = w };
-    ssize_t count = procstat_all(&c->all);
+    size_t vanished;
+    ssize_t count = procstat_all(&c->all, &vanished);
     if (count < 0)
         log_error("census: /proc: %s", strerror(errno));
     c->n = count < 0 ? 0 : (size_t)count;
     c->owner = xcalloc(c->n, sizeof(*c->owner));
+    c->vanished = vanished > 0;
     for (size_t i = 0; i < c->n; i++) {
+        /* a zombie that is ours or the keeper's to reap: it was alive a moment ago */
+        c->unsure |= census_is_dead(&c->all[i]) && is_parent(c, c->all[i].ppid);
         c->owner[i] = CENSUS_NOT_KNOWN_YET;
         map_put(&c->by_pid, (uint64_t)c->all[i].pid, (void *)(uintptr_t)(i + 1));
     }
@@ -66,15 +75,24 @@ static int64_t owner_by_lead(const struct census *c, const struct proc_info *p)
     return CENSUS_NOBODY;
 }
 
-static int64_t owner_by_mark(const struct census *c, const struct proc_info *p)
+static bool has_ended(const struct proc_info *p)
+{
+    struct proc_info now;
+    return !procstat_read(p->pid, &now) || now.start != p->start || census_is_dead(&now);
+}
+
+static int64_t owner_by_mark(struct census *c, const struct proc_info *p)
 {
     const struct world *w = c->world;
     char mark[64];
-    bool orphan = p->ppid == getpid() || p->ppid == w->keeper_pid || (c->ask_init && p->ppid == 1);
+    bool orphan = is_parent(c, p->ppid) || (c->ask_init && p->ppid == 1);
     size_t nonce_len = strlen(w->nonce);
-    if (!orphan || map_get(&w->by_pid, (uint64_t)p->pid) ||
-        !procstat_get_env(p->pid, "VELOS_INSTANCE", mark, sizeof(mark)))
+    if (!orphan || census_is_dead(p) || map_get(&w->by_pid, (uint64_t)p->pid))
         return CENSUS_NOBODY;
+    if (!procstat_get_env(p->pid, "VELOS_INSTANCE", mark, sizeof(mark))) {
+        c->unsure |= has_ended(p);
+        return CENSUS_NOBODY;
+    }
     if (strncmp(mark, w->nonce, nonce_len) != 0 || mark[nonce_len] != '-')
         return CENSUS_NOBODY;
     return strtoll(mark + nonce_len + 1, NULL, 10);

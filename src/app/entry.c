@@ -191,6 +191,8 @@ void entry_of_app(const struct app *a, char key[KEEP_KEY_MOST], struct buf *blob
         json_str(&j, "token", a->token);
     if (a->is_new)
         json_flag(&j, "new", true);
+    if (a->removing)
+        json_flag(&j, "removing", true);
     if (a->base) {
         char env[32];
         snprintf(env, sizeof(env), "%016llx", (unsigned long long)a->base->hash);
@@ -272,6 +274,7 @@ int entry_read_app(struct world *w, const char *blob, size_t n, struct app **out
     a->umask = (unsigned)json_get_int(o, "umask", 022);
     a->nofile = (long)json_get_int(o, "nofile", 0);
     a->is_new = json_get_flag(o, "new", false);
+    a->removing = json_get_flag(o, "removing", false);
     a->token = token ? xstrdup(token) : NULL;
     a->base = env ? find_environ(w, env) : NULL;
     list_init(&a->requests);

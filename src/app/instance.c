@@ -194,11 +194,13 @@ static void enter(struct instance *in, enum life to, enum cause cause, const str
         in->seq = ++w->seq;
     if (!life_is_stopping(to) && to != LIFE_STUCK) { /* that one is still being swept, by force */
         in->signalled = in->forced = false;
+        in->unsure_looks = 0;
         in->leftover = pidwatch_free(in->leftover);
     }
-    if (!ended && in->end_untold && !life_is_stopping(to))
+    if (c.from != to && !ended && in->end_untold && !life_is_stopping(to))
         c.ended = instance_life_ended(in, 0);
-    in->end_untold = in->end_untold && !c.ended;
+    if (c.from != to && c.ended)
+        in->end_untold = false;
     instance_put(in);
     if (c.from == to)
         return;
@@ -344,7 +346,7 @@ void instance_command(struct instance *in, enum life_event ev, const char *token
 
 /* Endings. */
 
-static const struct past_life *remember(struct instance *in, const struct exit_status *x, enum cause cause)
+static struct past_life *remember(struct instance *in, const struct exit_status *x, enum cause cause)
 {
     if (!in->lives)
         in->lives = xcalloc(1, sizeof(*in->lives));
@@ -477,7 +479,7 @@ void instance_exited(struct instance *in, const struct exit_status *x)
     in->has_exited = true;
     in->end_untold = stopping;
     if (stopping)
-        feed(in, EV_EXITED, in->cause, p);
+        feed(in, EV_EXITED, in->cause, NULL); /* told with the state that comes of it */
     else
         judge(in, p, false);
 }
@@ -494,6 +496,7 @@ void instance_spawned(struct instance *in)
     in->deadline = time_mono_ms() + in->app->spec->listen_timeout;
     timer_set(in);
     instance_put(in);
+    world_touch(in->app); /* exec has succeeded: who did not ask for more than that has his answer */
 }
 
 void instance_spawn_failed(struct instance *in, const struct err *e)
@@ -501,7 +504,19 @@ void instance_spawn_failed(struct instance *in, const struct err *e)
     int64_t delay = 0;
     struct policy_exit x = { .spawn_failed = true, .commanded = in->commanded };
     enum life_event ev = policy_judge(in->app->spec, &in->memory, &x, &delay);
-    instance_set_reason(in, "%s", e->text);
+    if (!in->commanded) { /* else the person has the error, and it is no life */
+        struct past_life *p = remember(in, &(struct exit_status){ 0 }, CAUSE_SPAWN);
+        p->started = p->ended;
+    }
+    if (ev == EV_LATER || ev == EV_AGAIN) {
+        in->restarts++;
+        in->counters[CAUSE_SPAWN]++;
+    }
+    in->fails++;
+    if (ev == EV_GIVE_UP)
+        give_reason(in, e->text);
+    else
+        instance_set_reason(in, "%s", e->text);
     free(in->spawn_error);
     in->spawn_error = xmalloc(sizeof(*e));
     *in->spawn_error = *e;

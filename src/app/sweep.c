@@ -7,6 +7,10 @@
 #include "app/census.h"
 #include "os/pidfd.h"
 
+/* A look during which somebody died proves nothing: what he forked on his way may be missing in the list. On
+ * a machine where somebody always dies it has to be enough at some time. */
+enum { UNSURE_MOST = 100 };
+
 static void on_leftover_ended(void *arg)
 {
     struct instance *in = arg;
@@ -42,6 +46,10 @@ static bool settle(struct census *c, struct instance *in)
     in->tell_leftovers = false;
     if (left)
         await(in, left);
+    else if (c->unsure || (c->vanished && in->unsure_looks++ < UNSURE_MOST)) {
+        world_defer_sweep(in); /* its timer, force and "stuck" go on meanwhile */
+        return false;
+    }
     return !left && !in->pid;
 }
 

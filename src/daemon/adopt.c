@@ -57,7 +57,6 @@ static int read_app(struct daemon *d, const struct keep_msg *m)
         log_error("entry %s: %s", m->key, e.text);
         return -1;
     }
-    a->is_new = false;
     return 0;
 }
 
@@ -153,6 +152,23 @@ int adopt(struct daemon *d)
     return r;
 }
 
+/* An app that was half made has the instances it lacks (the client asks again and starts it); one that was
+ * half deleted goes. */
+static void resume_app(struct app *a)
+{
+    if (a->removing && a->n == 0) {
+        app_forget(a);
+        return;
+    }
+    if (a->is_new && !a->removing)
+        app_grow(a, app_instances_wanted(a->spec));
+    for (size_t i = a->n; i-- > 0;)
+        if (a->removing)
+            instance_close(a->instances[i]);
+        else
+            instance_resume(a->instances[i]);
+}
+
 void adopt_resume(struct daemon *d)
 {
     struct world *w = &d->world;
@@ -165,11 +181,8 @@ void adopt_resume(struct daemon *d)
         instance_exited(in, &status);
         free(x);
     }
-    list_each (l, &w->apps) {
-        struct app *a = container_of(l, struct app, link);
-        for (size_t i = 0; i < a->n; i++)
-            instance_resume(a->instances[i]);
-    }
+    list_each_safe (l, &w->apps)
+        resume_app(container_of(l, struct app, link));
 }
 
 /* All entries as they are now, into a file that survives execve(2). */

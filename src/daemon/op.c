@@ -323,6 +323,7 @@ static void close_instances(struct app *a)
     if (a->removing)
         return;
     a->removing = true;
+    entry_put_app(a);
     for (size_t i = a->n; i-- > 0;)
         instance_close(a->instances[i]);
 }
@@ -393,6 +394,7 @@ static void bury(struct app *a)
             it->outcome = judge(a, it);
     }
     a->removing = true;
+    entry_put_app(a);
     for (size_t i = a->n; i-- > 0;)
         instance_close(a->instances[i]);
 }

@@ -21,8 +21,9 @@ void procstat_name(pid_t pid, char out[20]);
 /* False when there is no such process. */
 bool procstat_read(pid_t pid, struct proc_info *out);
 
-/* Every process, in one pass over /proc. Returns the count, or -1 with errno. *out is malloced. */
-ssize_t procstat_all(struct proc_info **out);
+/* Every process, in one pass over /proc. Returns the count, or -1 with errno. *out is malloced; *vanished
+ * counts those that ended between being listed and being read. */
+ssize_t procstat_all(struct proc_info **out, size_t *vanished);
 
 /* The value of a variable in the environment the process was exec'ed with. False: not there, or not to be
  * read. */

@@ -137,6 +137,7 @@ def test_a_crash_loop_ends_after_15(velos):
     text = velos.run("info", "loop").out
     assert re.search(r"^ *reason +exit code 1, 15 times in \d", text, re.M), text
     assert velos.log("loop", "error") == "words\n" * 15
+    assert "words" in text and "words" in velos.run("list").out, "its last words"
     assert ends(velos, "loop") == [("exit", 1, None)] * 15
 
 
@@ -389,13 +390,13 @@ def test_the_last_20_lives_are_kept(velos):
         assert info(velos, "many") == before, f"after the death of {manager}"
 
 
-def test_lives_are_told_newest_last(velos):
-    """docs/list-json.md: "the last 20, newest last"."""
+def test_lives_are_told_newest_first(velos):
+    """docs/list-json.md: "the last 20, newest first"."""
     velos.run("ping")
     with velos.events() as events:
         shell(velos, "three", COUNTS.format(slow=0, seconds=0), "--max-restarts", "3")
         follow(events, "three", "errored")
-    assert [life["exit_code"] for life in info(velos, "three")["lives"]] == [1, 2, 3]
+    assert [life["exit_code"] for life in info(velos, "three")["lives"]] == [3, 2, 1]
 
 
 # A program that vanishes

@@ -6,6 +6,7 @@
 #include <regex.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -331,11 +332,18 @@ static int follow(struct logs *l)
     }
 }
 
-static void begin_following(struct logs *l)
+/* Before it is asked which files there are: one that comes in between is then told by its folder. */
+static void watch_home(struct logs *l)
 {
     own_text folder = path_join(l->c->home, "logs");
     l->follow = follow_new();
+    if (access(l->c->home, F_OK) == 0)
+        mkdir(folder, 0700); /* no app yet: its first file must be seen to come */
     follow_folder(l->follow, folder);
+}
+
+static void begin_following(struct logs *l)
+{
     for (size_t i = 0; i < l->n; i++)
         follow_add(l->follow, l->sources[i].path);
 }
@@ -343,16 +351,14 @@ static void begin_following(struct logs *l)
 static int show(struct logs *l)
 {
     size_t lines = (size_t)args_count(&l->c->args, "lines", LINES);
-    const struct args *a = &l->c->args;
-    bool on = args_has(a, "follow") || (isatty(STDOUT_FILENO) && !args_has(a, "no-follow"));
     os_fds_raise_limit(); /* each file is open while it is followed */
-    if (on)
+    if (l->follow)
         begin_following(l);
     for (size_t i = 0; i < l->n; i++) {
         tail_seek(l->sources[i].tail, lines);
         read_source(l, i);
     }
-    if (on)
+    if (l->follow)
         return follow(l);
     last_words(l);
     return l->failed ? -1 : 0;
@@ -362,6 +368,8 @@ static int logs_run(struct cli *c, struct err *e)
 {
     struct logs l = { .c = c, .e = e, .raw = args_has(&c->args, "raw") };
     l.color = out_color_wanted(c->color, STDOUT_FILENO);
+    if (args_has(&c->args, "follow") || (isatty(STDOUT_FILENO) && !args_has(&c->args, "no-follow")))
+        watch_home(&l);
     int status = find_sources(&l, e);
     if (status == 0)
         status = show(&l);

@@ -59,9 +59,10 @@ bool procstat_read(pid_t pid, struct proc_info *out)
     return true;
 }
 
-ssize_t procstat_all(struct proc_info **out)
+ssize_t procstat_all(struct proc_info **out, size_t *vanished)
 {
     enum { BORN_MEANWHILE = 64 };
+    *vanished = 0;
     int n = proc_listallpids(NULL, 0);
     if (n <= 0)
         return -1;
@@ -70,8 +71,11 @@ ssize_t procstat_all(struct proc_info **out)
     n = proc_listallpids(pids, (int)(cap * sizeof(*pids)));
     struct proc_info *all = n > 0 ? xcalloc((size_t)n, sizeof(*all)) : NULL;
     ssize_t len = n > 0 ? 0 : -1;
-    for (int i = 0; i < n; i++)
-        len += procstat_read(pids[i], &all[len]); /* may be gone since */
+    for (int i = 0; i < n; i++) {
+        bool there = procstat_read(pids[i], &all[len]);
+        len += there;
+        *vanished += !there;
+    }
     free(pids);
     *out = all;
     return len;

@@ -84,8 +84,9 @@ bool procstat_read(pid_t pid, struct proc_info *out)
     return read_at(AT_FDCWD, name, out);
 }
 
-ssize_t procstat_all(struct proc_info **out)
+ssize_t procstat_all(struct proc_info **out, size_t *vanished)
 {
+    *vanished = 0;
     DIR *dir = opendir("/proc");
     if (!dir)
         return -1;
@@ -99,7 +100,9 @@ ssize_t procstat_all(struct proc_info **out)
             all = xrealloc(all, cap * sizeof(*all));
         }
         all[n].pid = (pid_t)strtol(d->d_name, NULL, 10);
-        n += read_at(dirfd(dir), d->d_name, &all[n]); /* may be gone since readdir */
+        bool there = read_at(dirfd(dir), d->d_name, &all[n]);
+        n += there;
+        *vanished += !there;
     }
     closedir(dir);
     *out = all;
