@@ -1,7 +1,8 @@
 /* src/os/heap.h: the C library's heap. */
 #pragma once
 
-/* For a program whose threads hardly meet in malloc: one pool for all of them, where that is a choice. */
+/* For a program that lives long and whose threads hardly meet in malloc: one pool for all of them, and large
+ * pieces outside it, where that is a choice. */
 void os_heap_share(void);
 
 void os_heap_trim(void); /* what is free goes back to the system, where that is not done anyway */
