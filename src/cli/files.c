@@ -7,7 +7,7 @@
 
 #include "base/file.h"
 
-extern char **environ; /* not every system's unistd.h has it */
+extern char **environ; /* NOLINT(readability-redundant-declaration): not in every system's headers */
 
 bool files_is_one(const char *word)
 {
