@@ -229,13 +229,13 @@ int daemon_run(const struct daemon_options *o)
         say_ready(o->ready_fd, text);
         return 1;
     }
+    say_ready(o->ready_fd, "ok\n"); /* whoever connects now waits in the backlog while we finish */
     world_put(&d.world);
     world_open_notify(&d.world);
     adopt_resume(&d);
     keeper_link_listen(d.world.keeper);
     world_run(&d.world);
     keeper_link_say(d.world.keeper, KEEP_UP);
-    say_ready(o->ready_fd, "ok\n");
     log_info("velosd is up: home %s, %zu apps, keeper %d", d.home, d.world.n_apps, (int)d.world.keeper_pid);
     d.up = true;
     if (d.orphaned)

@@ -22,10 +22,13 @@
 #include "base/time.h"
 #include "config.h"
 #include "os/fds.h"
+#include "os/fork.h"
 #include "os/self.h"
 #include "os/sock.h"
 #include "os/unixsock.h"
 #include "proto/proto.h"
+
+extern char **environ; /* NOLINT(readability-redundant-declaration): not in every system's headers */
 
 enum {
     READY_FD = 3, /* in the keeper */
@@ -80,7 +83,7 @@ int launch_find_keeper(char **out, struct err *e)
 /* What the child needs, made beforehand: between fork and exec nothing is allocated. */
 struct birth {
     const char *keeper;
-    char *const *argv;
+    char *const *argv, *const *env;
     int null, log, ready; /* all above READY_FD, so that no dup2 lands on one of them */
 };
 
@@ -94,28 +97,37 @@ static void default_signals(void)
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-/* What names the app we may have been called from is not for the daemon: it would be taken for one of that
- * app's processes, and stopped with it. */
-static void forget_caller(void)
+/* The environment without what names the app we may have been called from: the daemon would be taken for one
+ * of that app's processes, and stopped with it. The texts stay environ's. */
+static char **environ_without_caller(void)
 {
-    static const char *const names[] = { "VELOS_INSTANCE",  "VELOS_NAME",
-                                         "VELOS_ID",        "NODE_APP_INSTANCE",
-                                         "NODE_CHANNEL_FD", "NODE_CHANNEL_SERIALIZATION_MODE",
-                                         "NODE_UNIQUE_ID" };
-    for (size_t i = 0; i < ARRAY_LEN(names); i++)
-        unsetenv(names[i]);
+    static const char *const names[] = { "VELOS_INSTANCE=",  "VELOS_NAME=",
+                                         "VELOS_ID=",        "NODE_APP_INSTANCE=",
+                                         "NODE_CHANNEL_FD=", "NODE_CHANNEL_SERIALIZATION_MODE=",
+                                         "NODE_UNIQUE_ID=" };
+    char **env = xcalloc(strv_len(environ) + 1, sizeof(*env));
+    size_t n = 0;
+    for (char **v = environ; *v; v++) {
+        bool caller = false;
+        for (size_t i = 0; i < ARRAY_LEN(names); i++)
+            caller |= text_starts(*v, names[i]);
+        if (!caller)
+            env[n++] = *v;
+    }
+    return env;
 }
 
-no_return static void become_keeper(const struct birth *b)
+/* On our own memory (os/fork.h). */
+static void become_keeper(void *arg)
 {
+    const struct birth *b = arg;
     setsid();
     default_signals();
-    forget_caller();
     umask(077);
     if (chdir("/") == 0 && dup2(b->null, 0) >= 0 && dup2(b->log, 1) >= 0 && dup2(b->log, 2) >= 0 &&
         dup2(b->ready, READY_FD) >= 0) {
         os_fds_close_from(READY_FD + 1);
-        execv(b->keeper, b->argv);
+        execve(b->keeper, b->argv, b->env);
     }
     const char *why = strerror(errno);
     if (write(READY_FD, why, strlen(why)) < 0)
@@ -171,13 +183,11 @@ static int spawn_keeper(const char *home, int take_ready, struct err *e)
     char number[16];
     snprintf(number, sizeof(number), "%d", READY_FD);
     char *argv[] = { keeper, "--home", (char *)home, "--ready-fd", number, NULL };
-    struct birth birth = { keeper, argv, null, log, ready };
-    pid_t pid = fork();
-    if (pid < 0)
-        return err_sys(e, "fork");
-    if (pid == 0)
-        become_keeper(&birth);
-    return 0;
+    char **env = environ_without_caller();
+    struct birth birth = { keeper, argv, env, null, log, ready };
+    pid_t pid = os_fork(become_keeper, &birth);
+    free(env);
+    return pid < 0 ? err_sys(e, "fork") : 0;
 }
 
 /* 1: more may come, 0: the writer has closed, -1: error. */
