@@ -1,5 +1,5 @@
 /* src/cli/table.h: a table that fits the terminal: columns that matter less go, and long names are cut
- * with an ellipsis, before a line would wrap. libsmartcols lays out and prints what is left. */
+ * with an ellipsis, before a line would wrap. */
 #pragma once
 #include "base/text.h"
 
