@@ -75,10 +75,10 @@ static int64_t owner_by_lead(const struct census *c, const struct proc_info *p)
     return CENSUS_NOBODY;
 }
 
-static bool has_ended(const struct proc_info *p)
+static bool is_ending(const struct proc_info *p)
 {
     struct proc_info now;
-    return !procstat_read(p->pid, &now) || now.start != p->start || census_is_dead(&now);
+    return !procstat_read(p->pid, &now) || now.start != p->start || census_is_dead(&now) || now.exiting;
 }
 
 static int64_t owner_by_mark(struct census *c, const struct proc_info *p)
@@ -89,10 +89,13 @@ static int64_t owner_by_mark(struct census *c, const struct proc_info *p)
     size_t nonce_len = strlen(w->nonce);
     if (!orphan || census_is_dead(p) || map_get(&w->by_pid, (uint64_t)p->pid))
         return CENSUS_NOBODY;
-    if (!procstat_get_env(p->pid, "VELOS_INSTANCE", mark, sizeof(mark))) {
-        c->unsure |= has_ended(p);
-        return CENSUS_NOBODY;
+    enum procstat_env found = procstat_get_env(p->pid, "VELOS_INSTANCE", mark, sizeof(mark));
+    if (found == PROCSTAT_ENV_HIDDEN) { /* what it forks meanwhile, or becomes, may be ours */
+        c->unsure |= is_ending(p);
+        c->vanished |= is_parent(c, p->ppid);
     }
+    if (found != PROCSTAT_ENV_FOUND)
+        return CENSUS_NOBODY;
     if (strncmp(mark, w->nonce, nonce_len) != 0 || mark[nonce_len] != '-')
         return CENSUS_NOBODY;
     return strtoll(mark + nonce_len + 1, NULL, 10);

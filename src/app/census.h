@@ -18,7 +18,7 @@ struct census {
     bool ask_init;     /* orphans of init are asked for their mark too */
     bool unsure; /* an orphan of ours died while we looked: a child of his may have been born behind our back
                   */
-    bool vanished; /* somebody did: it may have been one */
+    bool vanished; /* somebody did, or could not be asked: it may have been one */
 };
 enum { CENSUS_NOT_KNOWN_YET = -2, CENSUS_NOBODY = -1 };
 

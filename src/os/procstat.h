@@ -8,6 +8,7 @@
 struct proc_info {
     pid_t pid, ppid, pgrp, session;
     char state;      /* 'Z' is a zombie, 'X' dead */
+    bool exiting;    /* on its way there: its memory and environment may be gone while state says running */
     uint64_t start;  /* ticks since boot: with the pid it names a process for ever (proc(5), field 22) */
     uint64_t cpu;    /* user and system time of all threads, in ticks (fields 14, 15) */
     uint64_t rss;    /* bytes (field 24, in pages) */
@@ -25,9 +26,13 @@ bool procstat_read(pid_t pid, struct proc_info *out);
  * counts those that ended between being listed and being read. */
 ssize_t procstat_all(struct proc_info **out, size_t *vanished);
 
-/* The value of a variable in the environment the process was exec'ed with. False: not there, or not to be
- * read. */
-bool procstat_get_env(pid_t pid, const char *name, char *out, size_t size);
+/* The value of a variable in the environment the process was exec'ed with. */
+enum procstat_env {
+    PROCSTAT_ENV_FOUND,
+    PROCSTAT_ENV_ABSENT,
+    PROCSTAT_ENV_HIDDEN, /* not to be read, or empty: it is ending, or in the middle of an exec */
+};
+enum procstat_env procstat_get_env(pid_t pid, const char *name, char *out, size_t size);
 
 /* kill(2) for a process known by pid and start time, through a pidfd where there is one, so that a reused pid
  * is never hit. -1 and ESRCH when it is gone. */

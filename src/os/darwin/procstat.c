@@ -106,13 +106,13 @@ static char *arguments_of(pid_t pid, size_t *len)
     return steal(text);
 }
 
-bool procstat_get_env(pid_t pid, const char *name, char *out, size_t size)
+enum procstat_env procstat_get_env(pid_t pid, const char *name, char *out, size_t size)
 {
     size_t len, name_len = strlen(name);
     int args;
     own_text text = arguments_of(pid, &len);
     if (!text)
-        return false;
+        return PROCSTAT_ENV_ABSENT; /* another user's, or the system's own */
     memcpy(&args, text, sizeof(args));
     const char *p = text + sizeof(args), *end = text + len;
     p += strlen(p);
@@ -123,9 +123,9 @@ bool procstat_get_env(pid_t pid, const char *name, char *out, size_t size)
     for (; p < end && *p; p += strlen(p) + 1)
         if (strncmp(p, name, name_len) == 0 && p[name_len] == '=') {
             snprintf(out, size, "%s", p + name_len + 1);
-            return true;
+            return PROCSTAT_ENV_FOUND;
         }
-    return false;
+    return PROCSTAT_ENV_ABSENT;
 }
 
 /* Nothing holds the pid between the look and the kill; macOS hands pids out in turn, so that it is somebody

@@ -29,12 +29,27 @@ static uint64_t page_size(void)
     return size;
 }
 
+/* Of field 9; the kernel's include/linux/sched.h. Set before a process lets go of its memory. */
+enum { PF_EXITING_ = 0x4 };
+
 /* Fields are numbered as in proc(5). The name in parentheses may hold anything, ')' and blanks too: the last
  * one ends it, and field 3 comes behind. By hand, not by sscanf: this runs for every process of the machine.
  */
 static bool parse_stat(const char *text, struct proc_info *out)
 {
-    enum { FIRST = 3, PPID = 4, PGRP, SESSION, UTIME = 14, STIME, START = 22, RSS = 24, EXIT = 52, FIELDS };
+    enum {
+        FIRST = 3,
+        PPID = 4,
+        PGRP,
+        SESSION,
+        FLAGS = 9,
+        UTIME = 14,
+        STIME,
+        START = 22,
+        RSS = 24,
+        EXIT = 52,
+        FIELDS
+    };
     uint64_t field[FIELDS] = { 0 };
     const char *p = strrchr(text, ')');
     if (!p || p[1] != ' ')
@@ -55,6 +70,7 @@ static bool parse_stat(const char *text, struct proc_info *out)
     out->ppid = (pid_t)field[PPID];
     out->pgrp = (pid_t)field[PGRP];
     out->session = (pid_t)field[SESSION];
+    out->exiting = field[FLAGS] & PF_EXITING_;
     out->cpu = field[UTIME] + field[STIME];
     out->start = field[START];
     out->rss = field[RSS] * page_size();
@@ -121,7 +137,7 @@ void procstat_name(pid_t pid, char out[20])
     out[strcspn(out, "\n")] = '\0';
 }
 
-bool procstat_get_env(pid_t pid, const char *name, char *out, size_t size)
+enum procstat_env procstat_get_env(pid_t pid, const char *name, char *out, size_t size)
 {
     char path[48];
     snprintf(path, sizeof(path), "/proc/%d/environ", (int)pid);
@@ -129,13 +145,16 @@ bool procstat_get_env(pid_t pid, const char *name, char *out, size_t size)
     size_t len, name_len = strlen(name);
     struct err e;
     if (file_read(path, 8 << 20, &env, &len, &e) < 0)
-        return false;
+        return e.sys == EACCES ? PROCSTAT_ENV_ABSENT
+                               : PROCSTAT_ENV_HIDDEN; /* another user's is none of ours */
+    if (len == 0)
+        return PROCSTAT_ENV_HIDDEN;
     for (const char *p = env; p < env + len; p += strlen(p) + 1)
         if (strncmp(p, name, name_len) == 0 && p[name_len] == '=') {
             snprintf(out, size, "%s", p + name_len + 1);
-            return true;
+            return PROCSTAT_ENV_FOUND;
         }
-    return false;
+    return PROCSTAT_ENV_ABSENT;
 }
 
 int procstat_kill(pid_t pid, uint64_t start, int sig)
