@@ -13,15 +13,11 @@ int app_instances_wanted(const struct app_spec *spec)
     return spec->instances == INSTANCES_MAX ? os_cpus() : (int)spec->instances;
 }
 
-static void drop_environ(struct app *a)
+static void drop_environ(struct world *w, struct environ_blob *b)
 {
-    char key[KEEP_KEY_MOST];
-    if (!a->base)
-        return;
-    entry_environ_key(a->base, key);
-    if (environ_unref(a->base))
-        keeper_link_delete(a->world->keeper, key);
-    a->base = NULL;
+    if (b && b->refs == 1)
+        entry_forget_environ(w, b);
+    environ_unref(b);
 }
 
 void app_set_environ(struct app *a, char *const *env)
@@ -32,15 +28,17 @@ void app_set_environ(struct app *a, char *const *env)
     struct environ_blob *b = environ_intern(&a->world->environs, text.len ? text.data : "", text.len, &made);
     if (made)
         entry_put_environ(a->world, b);
-    drop_environ(a);
+    struct environ_blob *before = a->base;
     a->base = b;
     entry_put_app(a);
+    drop_environ(a->world, before);
 }
 
 struct app *app_new(struct world *w, struct app_spec *take_spec, const struct app_origin *o)
 {
     struct app *a = xnew(struct app);
     a->world = w;
+    a->slot = -1;
     a->spec = take_spec;
     a->umask = o->umask;
     a->nofile = o->nofile;
@@ -96,10 +94,8 @@ void app_free(struct app *a)
 
 void app_forget(struct app *a)
 {
-    char key[KEEP_KEY_MOST];
-    entry_app_key(a->spec->name, key);
-    keeper_link_delete(a->world->keeper, key);
-    drop_environ(a);
+    entry_forget_app(a);
+    drop_environ(a->world, steal(a->base));
     app_free(a);
 }
 

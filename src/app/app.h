@@ -2,8 +2,8 @@
  * tree of owners. What others hold is an id, looked up again after any callback.
  *
  * An instance's life is the table in life.h; instance_feed() is the only way to move it, instance_enter()
- * the only writer of `life`. Everything that must survive us goes to the keeper as an entry (entry.h) at the
- * moment it changes. */
+ * the only writer of `life`. Everything that must survive us goes into the ledger, descriptors to the keeper
+ * (entry.h), at the moment it changes. */
 #pragma once
 #include <uv.h>
 
@@ -16,6 +16,7 @@
 #include "logs/pump.h"
 #include "metrics/usage.h"
 #include "store/keeper_link.h"
+#include "store/ledger.h"
 
 enum cause { /* why a life ended, or why a state was entered */
              CAUSE_NONE,
@@ -88,7 +89,8 @@ struct instance {
     int input[2];            /* its stdin: read end, write end (non-blocking); -1: not made yet */
     struct channel *channel; /* Node's, or NULL */
     int kept_channel;        /* read from an entry, until the adoption takes it; or -1 */
-    bool fds_changed;        /* since the last put */
+    int slot;                /* in the ledger; -1: not there yet */
+    unsigned kept_fds;       /* bits of enum entry_fds: the keeper has them */
     char *status_text;       /* STATUS= of sd_notify; or NULL */
 
     int64_t started_wall, started_mono; /* of the living or last child; 0: none yet */
@@ -121,6 +123,7 @@ struct app {
     long nofile;     /* soft limit of descriptors; 0: the daemon's own caller's */
     int64_t created; /* wall ms */
     char *token;     /* of the request that made it; or NULL */
+    int slot;        /* in the ledger; -1: not there yet */
     struct instance **instances;
     size_t n;
     bool is_new;          /* its first start is not over yet: a failure leaves nothing behind */
@@ -143,6 +146,8 @@ struct world {
     const char *home;
     char nonce[17]; /* the marks of this home's instances start with it */
     struct keeper_link *keeper;
+    struct ledger *ledger;
+    int ledger_fd, slot; /* kept as an entry; of the text "daemon" in it */
     pid_t keeper_pid;
     struct pump *pump;
     long app_nofile; /* soft limit apps get back */
@@ -161,7 +166,8 @@ struct world {
     struct link touched;        /* apps whose queue is to be looked at */
     uv_check_t worker;          /* deferred work, after the round's descriptors and children */
     uv_idle_t awake;            /* active while something is due: the next poll does not wait */
-    uv_signal_t child;
+    int sigchild;
+    uv_poll_t child;
     uv_timer_t sample; /* metrics, while anything runs */
 
     int64_t seq;       /* of the last event */
@@ -182,7 +188,7 @@ struct instance *world_instance(const struct world *w, int64_t id);
 void world_defer_spawn(struct instance *in);
 void world_defer_sweep(struct instance *in);
 void world_touch(struct app *a);
-void world_put(struct world *w);  /* the "daemon" entry: what belongs to no app */
+void world_put(struct world *w);  /* what belongs to no app, into the ledger */
 void world_work(struct world *w); /* does what is due, a bounded time long */
 void world_reap(struct world *w);
 

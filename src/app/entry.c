@@ -1,5 +1,6 @@
 #include "app/entry.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,19 +13,17 @@
 #include "os/pidfd.h"
 #include "os/procstat.h"
 
-void entry_instance_key(int64_t id, char out[KEEP_KEY_MOST])
+/* Putting. */
+
+static void put(struct world *w, int *slot, const char *key, pid_t pid, const struct buf *text)
 {
-    snprintf(out, KEEP_KEY_MOST, "in/%lld", (long long)id);
+    if (ledger_put(w->ledger, slot, key, pid, text->len ? text->data : "", text->len) < 0)
+        log_error("ledger: %s: %s: a daemon after this one would not know it as it is", key, strerror(errno));
 }
 
-void entry_app_key(const char *name, char out[KEEP_KEY_MOST])
+static void instance_key(const char *kind, int64_t id, char out[KEEP_KEY_MOST])
 {
-    snprintf(out, KEEP_KEY_MOST, "app/%s", name);
-}
-
-void entry_environ_key(const struct environ_blob *b, char out[KEEP_KEY_MOST])
-{
-    snprintf(out, KEEP_KEY_MOST, "env/%016llx", (unsigned long long)b->hash);
+    snprintf(out, KEEP_KEY_MOST, "%s/%lld", kind, (long long)id);
 }
 
 static void write_exit(struct json_out *j, const char *key, const struct exit_status *x)
@@ -101,13 +100,9 @@ static void write_counters(struct json_out *j, const struct instance *in)
     json_close(j, '}');
 }
 
-size_t entry_of_instance(const struct instance *in, char key[KEEP_KEY_MOST], struct buf *blob,
-                         int fds[KEEP_FDS_MOST])
+static void write_instance(const struct instance *in, struct buf *text)
 {
-    struct json_out j = JSON_OUT(blob);
-    bool piped = in->outlets[OUTLET_OUT] && in->outlets[OUTLET_ERR];
-    int pidfd = os_pidfd_travels() ? pidwatch_fd(in->watch) : -1;
-    entry_instance_key(in->id, key);
+    struct json_out j = JSON_OUT(text);
     json_open(&j, NULL, '{');
     json_int(&j, "v", ENTRY_VERSION);
     json_str(&j, "app", in->app->spec->name);
@@ -154,34 +149,26 @@ size_t entry_of_instance(const struct instance *in, char key[KEEP_KEY_MOST], str
         json_str(&j, "exec", in->exec);
     if (in->token)
         json_str(&j, "token", in->token);
-    json_flag(&j, "pipes", piped);
-    json_flag(&j, "pidfd", pidfd >= 0);
-    if (in->input[1] >= 0)
-        json_flag(&j, "input", true);
-    if (in->channel)
-        json_flag(&j, "channel", true);
     if (in->status_text)
         json_str(&j, "status_text", in->status_text);
     json_close(&j, '}');
-
-    size_t n = 0;
-    for (int i = 0; piped && i < OUTLET_N; i++) {
-        fds[n++] = in->outlets[i]->fds[0];
-        fds[n++] = in->outlets[i]->fds[1];
-    }
-    if (pidfd >= 0)
-        fds[n++] = pidfd;
-    for (int i = 0; in->input[1] >= 0 && i < 2; i++)
-        fds[n++] = in->input[i];
-    if (in->channel)
-        fds[n++] = channel_fd(in->channel);
-    return n;
 }
 
-void entry_of_app(const struct app *a, char key[KEEP_KEY_MOST], struct buf *blob)
+void entry_put_instance(struct instance *in)
 {
-    struct json_out j = JSON_OUT(blob);
-    entry_app_key(a->spec->name, key);
+    own_buf text = { 0 };
+    char key[KEEP_KEY_MOST];
+    instance_key("in", in->id, key);
+    write_instance(in, &text);
+    put(in->app->world, &in->slot, key, in->pid, &text);
+}
+
+void entry_put_app(struct app *a)
+{
+    own_buf text = { 0 };
+    struct json_out j = JSON_OUT(&text);
+    char key[KEEP_KEY_MOST];
+    snprintf(key, sizeof(key), "app/%s", a->spec->name);
     json_open(&j, NULL, '{');
     json_int(&j, "v", ENTRY_VERSION);
     json_int(&j, "created", a->created);
@@ -200,11 +187,13 @@ void entry_of_app(const struct app *a, char key[KEEP_KEY_MOST], struct buf *blob
     }
     keys_write_json(a->spec, &j, "spec");
     json_close(&j, '}');
+    put(a->world, &a->slot, key, 0, &text);
 }
 
-void entry_of_world(const struct world *w, struct buf *blob)
+void entry_put_world(struct world *w)
 {
-    struct json_out j = JSON_OUT(blob);
+    own_buf text = { 0 };
+    struct json_out j = JSON_OUT(&text);
     json_open(&j, NULL, '{');
     json_int(&j, "v", ENTRY_VERSION);
     json_str(&j, "nonce", w->nonce);
@@ -213,40 +202,92 @@ void entry_of_world(const struct world *w, struct buf *blob)
     json_int(&j, "started", w->started);
     json_int(&j, "adoptions", w->adoptions);
     json_close(&j, '}');
+    put(w, &w->slot, "daemon", 0, &text);
 }
 
-int entry_add_to_file(struct keep_file *f, const char *key, pid_t pid, const struct buf *blob, const int *fds,
-                      size_t n_fds)
+void entry_put_environ(struct world *w, struct environ_blob *b)
 {
-    struct keep_head h = {
-        .type = KEEP_PUT, .key_len = (uint16_t)strlen(key), .n_fds = (uint16_t)n_fds, .pid = (int32_t)pid
-    };
-    if (blob->len <= KEEP_INLINE_MOST) {
-        h.blob_len = (uint32_t)blob->len;
-        return keep_file_add(f, &h, key, blob->data, fds);
+    char key[KEEP_KEY_MOST];
+    struct buf text = { .data = b->data, .len = b->len };
+    snprintf(key, sizeof(key), "env/%016llx", (unsigned long long)b->hash);
+    put(w, &b->slot, key, 0, &text);
+}
+
+void entry_forget_app(struct app *a)
+{
+    ledger_delete(a->world->ledger, &a->slot);
+}
+
+void entry_forget_environ(struct world *w, struct environ_blob *b)
+{
+    ledger_delete(w->ledger, &b->slot);
+}
+
+void entry_forget_instance(struct instance *in)
+{
+    ledger_delete(in->app->world->ledger, &in->slot);
+    entry_drop_fds(in, ENTRY_PIPES);
+    entry_drop_fds(in, ENTRY_CHANNEL);
+    entry_drop_fds(in, ENTRY_PIDFD);
+}
+
+/* Descriptors. */
+
+static const char *const fds_kinds[] = { [ENTRY_PIPES] = "io", [ENTRY_CHANNEL] = "ch", [ENTRY_PIDFD] = "pf" };
+
+static size_t collect_fds(const struct instance *in, enum entry_fds kind, int fds[KEEP_FDS_MOST])
+{
+    size_t n = 0;
+    if (kind == ENTRY_CHANNEL && in->channel)
+        fds[n++] = channel_fd(in->channel);
+    if (kind == ENTRY_PIDFD && in->watch && os_pidfd_travels())
+        fds[n++] = pidwatch_fd(in->watch);
+    if (kind != ENTRY_PIPES || !in->outlets[OUTLET_OUT] || !in->outlets[OUTLET_ERR] || in->input[1] < 0)
+        return n;
+    for (int i = 0; i < OUTLET_N; i++) {
+        fds[n++] = in->outlets[i]->fds[0];
+        fds[n++] = in->outlets[i]->fds[1];
     }
-    int all[KEEP_FDS_MOST] = { keep_blob_to_fd(blob->data, blob->len) }; /* stays open across the exec */
-    memcpy(all + 1, fds, sizeof(int) * n_fds);
-    h.flags = KEEP_BLOB_FD;
-    h.n_fds++;
-    return all[0] < 0 ? -1 : keep_file_add(f, &h, key, "", all);
+    fds[n++] = in->input[0];
+    fds[n++] = in->input[1];
+    return n;
 }
 
-void entry_put_app(const struct app *a)
+void entry_put_fds(struct instance *in, enum entry_fds kind)
 {
-    own_buf blob = { 0 };
     char key[KEEP_KEY_MOST];
-    entry_of_app(a, key, &blob);
-    keeper_link_put(a->world->keeper, key, 0, &blob, NULL, 0);
+    int fds[KEEP_FDS_MOST];
+    size_t n = collect_fds(in, kind, fds);
+    instance_key(fds_kinds[kind], in->id, key);
+    if (n)
+        keeper_link_put(in->app->world->keeper, key, fds, n);
+    in->kept_fds |= n ? 1u << kind : 0;
 }
 
-void entry_put_environ(struct world *w, const struct environ_blob *b)
+void entry_drop_fds(struct instance *in, enum entry_fds kind)
 {
     char key[KEEP_KEY_MOST];
-    struct buf text = { .data = (char *)b->data, .len = b->len };
-    entry_environ_key(b, key);
-    keeper_link_put(w->keeper, key, 0, &text, NULL, 0);
+    if (!(in->kept_fds & 1u << kind))
+        return;
+    in->kept_fds &= ~(1u << kind);
+    instance_key(fds_kinds[kind], in->id, key);
+    keeper_link_delete(in->app->world->keeper, key);
 }
+
+int entry_add_all_fds(const struct instance *in, struct keep_file *f)
+{
+    for (enum entry_fds kind = ENTRY_PIPES; kind <= ENTRY_PIDFD; kind++) {
+        char key[KEEP_KEY_MOST];
+        int fds[KEEP_FDS_MOST];
+        size_t n = collect_fds(in, kind, fds);
+        instance_key(fds_kinds[kind], in->id, key);
+        if (n && keep_file_add(f, key, fds, n) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* Reading. */
 
 static struct environ_blob *find_environ(struct world *w, const char *hash)
 {
@@ -260,15 +301,18 @@ static struct environ_blob *find_environ(struct world *w, const char *hash)
     return NULL;
 }
 
-int entry_read_app(struct world *w, const char *blob, size_t n, struct app **out, struct err *e)
+int entry_read_app(struct world *w, const struct ledger_entry *from, int slot, struct app **out,
+                   struct err *e)
 {
     own_json o = NULL;
     own_app_spec spec = NULL;
-    if (json_parse(blob, n, &o, e) < 0 || keys_read_json(json_object_get(o, "spec"), true, &spec, e) < 0)
+    if (json_parse(from->text, from->len, &o, e) < 0 ||
+        keys_read_json(json_object_get(o, "spec"), true, &spec, e) < 0)
         return -1;
     struct app *a = xnew(struct app);
     const char *env = json_get_str(o, "env", NULL), *token = json_get_str(o, "token", NULL);
     a->world = w;
+    a->slot = slot;
     a->spec = steal(spec);
     a->created = json_get_int(o, "created", 0);
     a->umask = (unsigned)json_get_int(o, "umask", 022);
@@ -283,27 +327,6 @@ int entry_read_app(struct world *w, const char *blob, size_t n, struct app **out
     w->n_apps++;
     *out = a;
     return 0;
-}
-
-/* Descriptors that no outlet or watch took are closed. */
-static void take_fds(struct instance *in, const json_t *o, const int *fds, size_t n)
-{
-    size_t at = 0;
-    if (json_get_flag(o, "pipes", false) && n >= 4) {
-        outlet_adopt(in, OUTLET_OUT, fds);
-        outlet_adopt(in, OUTLET_ERR, fds + 2);
-        at = 4;
-    }
-    if (json_get_flag(o, "pidfd", false) && at < n)
-        in->kept_pidfd = fds[at++];
-    if (json_get_flag(o, "input", false) && at + 1 < n) {
-        in->input[0] = fds[at++];
-        in->input[1] = fds[at++];
-    }
-    if (json_get_flag(o, "channel", false) && at < n)
-        in->kept_channel = fds[at++];
-    for (; at < n; at++)
-        close(fds[at]);
 }
 
 static void read_life(struct instance *in, const json_t *o)
@@ -364,11 +387,11 @@ static void read_child(struct instance *in, const json_t *o, pid_t pid)
     in->started_mono = time_mono_ms();
 }
 
-int entry_read_instance(struct world *w, const char *blob, size_t n, pid_t pid, const int *fds, size_t n_fds,
-                        struct instance **out, struct err *e)
+int entry_read_instance(struct world *w, const struct ledger_entry *from, int slot, struct instance **out,
+                        struct err *e)
 {
     own_json o = NULL;
-    if (json_parse(blob, n, &o, e) < 0)
+    if (json_parse(from->text, from->len, &o, e) < 0)
         return -1;
     const char *name = json_get_str(o, "app", "");
     struct app *a = world_find(w, name);
@@ -376,12 +399,49 @@ int entry_read_instance(struct world *w, const char *blob, size_t n, pid_t pid, 
     if (!a || id < 0)
         return err_set(e, ERR_INTERNAL, "instance %lld of `%s`: no such app", (long long)id, name);
     struct instance *in = instance_new(a, (int)json_get_int(o, "index", 0), id);
+    in->slot = slot;
     read_life(in, o);
     read_past(in, o);
-    read_child(in, o, pid);
-    take_fds(in, o, fds, n_fds);
+    read_child(in, o, from->pid);
     if (in->pid)
         map_put(&w->by_pid, (uint64_t)in->pid, in);
     *out = in;
     return 0;
+}
+
+/* False: nobody's, or nothing they could be. */
+static bool take_fds(struct instance *in, enum entry_fds kind, const int *fds, size_t n)
+{
+    if (kind == ENTRY_PIPES && n == 6 && !in->outlets[OUTLET_OUT]) {
+        outlet_adopt(in, OUTLET_OUT, fds);
+        outlet_adopt(in, OUTLET_ERR, fds + 2);
+        in->input[0] = fds[4];
+        in->input[1] = fds[5];
+        return true;
+    }
+    if (!in->pid || n != 1 || kind == ENTRY_PIPES)
+        return false;
+    int *kept = kind == ENTRY_CHANNEL ? &in->kept_channel : &in->kept_pidfd;
+    fd_done(kept);
+    *kept = fds[0];
+    return true;
+}
+
+void entry_take_fds(struct world *w, const char *key, const int *fds, size_t n)
+{
+    for (enum entry_fds kind = ENTRY_PIPES; kind <= ENTRY_PIDFD; kind++) {
+        if (strncmp(key, fds_kinds[kind], 2) != 0 || key[2] != '/')
+            continue;
+        struct instance *in = world_instance(w, strtoll(key + 3, NULL, 10));
+        if (in)
+            in->kept_fds |= 1u << kind;
+        if (in && take_fds(in, kind, fds, n))
+            return;
+        if (in)
+            entry_drop_fds(in, kind);
+        else
+            keeper_link_delete(w->keeper, key);
+    }
+    for (size_t i = 0; i < n; i++)
+        close(fds[i]);
 }

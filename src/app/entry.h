@@ -1,33 +1,35 @@
-/* src/app/entry.h: apps and instances as the keeper keeps them: JSON text with a version, and descriptors.
+/* src/app/entry.h: apps and instances as they outlive us: JSON text with a version in the ledger, descriptors
+ * with the keeper.
  *
- * Keys: "daemon", "lock", "sock", "env/<hash>", "app/<name>", "in/<id>". A member this version does not know
- * is kept where it can be (settings) so that an update and a step back lose nothing. */
+ * Texts: "daemon", "env/<hash>", "app/<name>", "in/<id>". Descriptors: "ledger", "lock", "sock", "notify",
+ * and of an instance "io/<id>" (both ends of its stdout, stderr and stdin), "ch/<id>" (Node's channel),
+ * "pf/<id>" (the pidfd of an adopted main process). Each kind comes and goes by itself: descriptors without
+ * their text, or of a child that the text knows nothing of, are left over from a death in between and are
+ * dropped. A member this version does not know is kept where it can be (settings) so that an update and a
+ * step back lose nothing. */
 #pragma once
 #include "app/app.h"
 
 enum { ENTRY_VERSION = 1 };
 
-void entry_instance_key(int64_t id, char out[KEEP_KEY_MOST]);
-void entry_app_key(const char *name, char out[KEEP_KEY_MOST]);
-void entry_environ_key(const struct environ_blob *b, char out[KEEP_KEY_MOST]);
+void entry_put_instance(struct instance *in);
+void entry_put_app(struct app *a);
+void entry_put_environ(struct world *w, struct environ_blob *b);
+void entry_put_world(struct world *w);
+void entry_forget_instance(struct instance *in); /* its text and its descriptors */
+void entry_forget_app(struct app *a);
+void entry_forget_environ(struct world *w, struct environ_blob *b);
 
-size_t entry_of_instance(const struct instance *in, char key[KEEP_KEY_MOST], struct buf *blob,
-                         int fds[KEEP_FDS_MOST]); /* returns how many fds */
-void entry_of_app(const struct app *a, char key[KEEP_KEY_MOST], struct buf *blob);
+/* Descriptors, as they are now. */
+enum entry_fds { ENTRY_PIPES, ENTRY_CHANNEL, ENTRY_PIDFD };
+void entry_put_fds(struct instance *in, enum entry_fds kind);
+void entry_drop_fds(struct instance *in, enum entry_fds kind);
+int entry_add_all_fds(const struct instance *in, struct keep_file *f); /* for execve(2); 0 or -1 */
 
-void entry_of_world(const struct world *w, struct buf *blob); /* key "daemon": what belongs to no app */
-
-/* One entry into a file for execve(2); a large blob goes beside it, as in a put. 0 or -1. */
-int entry_add_to_file(struct keep_file *f, const char *key, pid_t pid, const struct buf *blob, const int *fds,
-                      size_t n_fds);
-
-/* Puts for the two above and for a new environment. */
-void entry_put_app(const struct app *a);
-void entry_put_environ(struct world *w, const struct environ_blob *b);
-
-/* Back from text. The app has no instances yet; the environment is found by its hash in world.environs. */
-must_check int entry_read_app(struct world *w, const char *blob, size_t n, struct app **out, struct err *e);
-/* pid is what the keeper knows (a child's own word may be newer than the text). The instance's timer and
- * watches are not started: adopt.c does that once all is read. */
-must_check int entry_read_instance(struct world *w, const char *blob, size_t n, pid_t pid, const int *fds,
-                                   size_t n_fds, struct instance **out, struct err *e);
+/* Back from text. Of an app the environment is found by its hash in world.environs; it has no instances yet.
+ * An instance's timer and watches are not started: adopt.c does that once all is read. */
+must_check int entry_read_app(struct world *w, const struct ledger_entry *from, int slot, struct app **out,
+                              struct err *e);
+must_check int entry_read_instance(struct world *w, const struct ledger_entry *from, int slot,
+                                   struct instance **out, struct err *e);
+void entry_take_fds(struct world *w, const char *key, const int *fds, size_t n); /* takes them all */

@@ -28,7 +28,7 @@ struct environ_blob *environ_intern(struct link *pool, const char *data, size_t 
             hash++; /* another text of the same hash: its key in the keeper must differ */
     }
     struct environ_blob *b = xmalloc(sizeof(*b) + len + 1);
-    *b = (struct environ_blob){ .refs = 1, .hash = hash, .len = len };
+    *b = (struct environ_blob){ .refs = 1, .slot = -1, .hash = hash, .len = len };
     memcpy(b->data, data, len);
     b->data[len] = '\0';
     list_append(pool, &b->link);

@@ -7,6 +7,7 @@
 struct environ_blob { /* "NAME=value\0NAME=value\0", shared and counted */
     struct link link;
     int refs;
+    int slot; /* in the ledger; -1: not there */
     uint64_t hash;
     size_t len;
     char data[];

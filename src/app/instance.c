@@ -89,6 +89,7 @@ struct instance *instance_new(struct app *a, int index, int64_t id)
     in->index = index;
     in->id = id;
     in->life = LIFE_STOPPED;
+    in->slot = -1;
     in->kept_pidfd = in->kept_channel = in->input[0] = in->input[1] = -1;
     in->usage.percent = -1;
     list_init(&in->spawn_due);
@@ -150,13 +151,7 @@ void instance_free(struct instance *in)
 
 void instance_put(struct instance *in)
 {
-    own_buf blob = { 0 };
-    char key[KEEP_KEY_MOST];
-    int fds[KEEP_FDS_MOST];
-    size_t n = entry_of_instance(in, key, &blob, fds);
-    bool all = in->fds_changed || blob.len > KEEP_INLINE_MOST;
-    keeper_link_put(in->app->world->keeper, key, in->pid, &blob, all ? fds : NULL, n);
-    in->fds_changed = blob.len > KEEP_INLINE_MOST;
+    entry_put_instance(in);
 }
 
 /* Moving. */
@@ -229,7 +224,6 @@ static void on_said(void *arg, const char *line, size_t n)
 void instance_open_channel(struct instance *in, int take_fd)
 {
     in->channel = channel_new(in->app->world->loop, take_fd, on_said, in);
-    in->fds_changed = true;
 }
 
 /* shutdown_with_message: in place of the signal. False: it cannot be sent, the signal must do. */
@@ -471,7 +465,8 @@ void instance_exited(struct instance *in, const struct exit_status *x)
     in->channel = channel_free(in->channel);
     fd_done(&in->kept_pidfd);
     fd_done(&in->kept_channel);
-    in->fds_changed = true;
+    entry_drop_fds(in, ENTRY_PIDFD);
+    entry_drop_fds(in, ENTRY_CHANNEL);
     text_free(&in->status_text);
     usage_forget(&in->usage);
     in->over_limit = 0;
@@ -546,8 +541,8 @@ void instance_outlet_opened(struct instance *in)
     for (int i = 0; i < OUTLET_N; i++)
         if (!in->outlets[i] || in->outlets[i]->state != OUTLET_OPEN)
             return;
-    in->fds_changed = true;
-    instance_put(in); /* the pipes are kept before anything is written to them */
+    if (in->input[1] >= 0)
+        entry_put_fds(in, ENTRY_PIPES); /* kept before anything is written to them */
     if (in->life == LIFE_STARTING && !in->pid)
         world_defer_spawn(in);
 }
@@ -587,9 +582,7 @@ void instance_outlet_closed(struct instance *in)
             world_defer_spawn(in); /* a start that waited for a failed one to be cleared away */
         return;
     }
-    char key[KEEP_KEY_MOST];
-    entry_instance_key(in->id, key);
-    keeper_link_delete(w->keeper, key);
+    entry_forget_instance(in);
     in->seq = ++w->seq;
     world_put(w); /* numbers of what is gone are not given again */
     struct change c = { .in = in, .from = in->life, .cause = CAUSE_MANUAL, .deleted = true };
@@ -646,9 +639,9 @@ static bool watch_adopted(struct instance *in, struct exit_status *x)
     in->keeper_reaps = now.ppid == w->keeper_pid;
     if (fd >= 0)
         in->watch = pidwatch_new(w->loop, fd, on_adopted_ended, in);
+    entry_put_fds(in, ENTRY_PIDFD);
     if (in->kept_channel >= 0)
         instance_open_channel(in, steal_fd(in->kept_channel));
-    in->fds_changed = true;
     instance_put(in);
     world_sample(w);
     return true;

@@ -24,7 +24,6 @@ struct plan {
     char **env;
     struct interp_plan interp;
     gid_t groups[64];
-    _Alignas(struct keep_head) char born[sizeof(struct keep_head) + KEEP_KEY_MOST];
     struct os_spawn spawn;
 };
 
@@ -221,7 +220,6 @@ static int need_input(struct instance *in, struct err *e)
     if (os_pipe(in->input) < 0)
         return err_sys(e, "stdin pipe");
     fcntl(in->input[1], F_SETFL, O_NONBLOCK);
-    in->fds_changed = true;
     return 0;
 }
 
@@ -244,16 +242,19 @@ static int plan_channel(struct instance *in, struct plan *p, int *child_end, str
     if (channel_pair(pair) < 0)
         return err_sys(e, "channel");
     instance_open_channel(in, pair[0]);
+    entry_put_fds(in, ENTRY_CHANNEL); /* what the child gets is kept before it can use it */
     *child_end = pair[1];
     p->env = strv_add(p->env, "NODE_CHANNEL_FD=3");
     p->env = strv_add(p->env, "NODE_CHANNEL_SERIALIZATION_MODE=json");
     return 0;
 }
 
-/* Opens the outlets of a first start. 1: they are open; 0: not yet, the pump's word starts us again. */
-static int need_outlets(struct instance *in, struct err *e)
+/* Opens the pipes of a first start. 1: they are open; 0: not yet, the pump's word starts us again. */
+static int need_pipes(struct instance *in, struct err *e)
 {
     int open = 0;
+    if (need_input(in, e) < 0)
+        return -1;
     for (int i = 0; i < OUTLET_N; i++) {
         struct outlet *o = in->outlets[i];
         if (o)
@@ -266,14 +267,12 @@ static int need_outlets(struct instance *in, struct err *e)
     return 0;
 }
 
-/* 0: it runs; 1: not yet, it is tried again; -1. */
 static int spawn(struct instance *in, struct plan *p, int channel, struct err *e)
 {
     struct world *w = in->app->world;
-    char key[KEEP_KEY_MOST];
-    entry_instance_key(in->id, key);
-    struct keep_head h = { .type = KEEP_BORN, .key_len = (uint16_t)strlen(key) };
     struct os_spawn *o = &p->spawn;
+    if (in->slot < 0)
+        return err_set(e, ERR_LIMIT, "the ledger is full; a daemon after this one would not know the app");
     o->exec = p->interp.exec;
     o->argv = p->interp.argv;
     o->envp = p->env;
@@ -284,39 +283,43 @@ static int spawn(struct instance *in, struct plan *p, int channel, struct err *e
     o->err = in->outlets[OUTLET_ERR]->fds[1];
     o->umask = (mode_t)in->app->umask;
     o->nofile = in->app->nofile > 0 ? in->app->nofile : w->app_nofile;
-    o->keeper_fd = keeper_link_fd(w->keeper);
-    o->born = p->born;
-    o->born_len = keep_encode(p->born, sizeof(p->born), &h, key);
-    o->born_pid = (int32_t *)(void *)(p->born + offsetof(struct keep_head, pid));
+    o->born = ledger_child(w->ledger, in->slot);
     enum os_spawn_step step;
     pid_t pid = os_spawn(o, &step);
     if (pid < 0) {
+        int why = errno;
         in->channel = channel_free(in->channel);
-        in->fds_changed = true;
-        if (step != SPAWN_KEEPER)
-            return explain(in, p, step, e);
-        world_defer_spawn(in); /* no fault of the app's: the keeper is behind, or just died */
-        return 1;
+        entry_drop_fds(in, ENTRY_CHANNEL);
+        errno = why;
+        return explain(in, p, step, e);
     }
     went_well(in, pid, &p->interp);
     return 0;
+}
+
+/* What the child needs is not in the keeper's hands yet: `drained` brings us back here. */
+static int put_off(struct instance *in)
+{
+    in->channel = channel_free(in->channel);
+    entry_drop_fds(in, ENTRY_CHANNEL);
+    world_defer_spawn(in);
+    return 1;
 }
 
 int launch(struct instance *in, struct err *e)
 {
     struct plan p = { 0 };
     own_fd channel = -1;
-    int r = need_outlets(in, e);
-    if (r <= 0)
-        return r;
-    r = instance_environ(in, &p.env, e) < 0 || plan_program(in, &p, e) < 0 || plan_user(in, &p, e) < 0 ||
-                need_input(in, e) < 0 || plan_channel(in, &p, &channel, e) < 0
-            ? -1
-            : 0;
-    if (r == 0 && in->fds_changed)
-        instance_put(in); /* what the child gets is kept before it can use it */
+    int r = need_pipes(in, e);
     if (r == 0)
-        r = spawn(in, &p, channel, e);
+        return 0;
+    if (r > 0)
+        r = instance_environ(in, &p.env, e) < 0 || plan_program(in, &p, e) < 0 || plan_user(in, &p, e) < 0 ||
+                    plan_channel(in, &p, &channel, e) < 0
+                ? -1
+                : 0;
+    if (r == 0)
+        r = keeper_link_settled(in->app->world->keeper) ? spawn(in, &p, channel, e) : put_off(in);
     plan_done(&p);
     if (r == 0)
         instance_spawned(in);

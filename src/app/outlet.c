@@ -16,7 +16,6 @@ static struct outlet *make(struct instance *in, int which, const int fds[2], enu
     o->state = need == PUMP_OR_FAIL ? OUTLET_OPENING : OUTLET_OPEN;
     map_put(&w->by_stream, o->stream, o);
     in->outlets[which] = o;
-    in->fds_changed = true;
     own_text path = instance_log_path(in, which);
     pump_add(w->pump, o->stream, fds[0], path, need);
     return o;
@@ -51,7 +50,6 @@ static void forget(struct world *w, struct outlet *o)
     close(o->fds[0]);
     close(o->fds[1]);
     o->in->outlets[o->which] = NULL;
-    o->in->fds_changed = true;
     free(o);
 }
 

@@ -61,8 +61,7 @@ void world_open_notify(struct world *w)
             log_error("%s; apps cannot say that they are ready", e.text);
             return;
         }
-        struct buf none = { 0 };
-        keeper_link_put(w->keeper, "notify", 0, &none, &w->notify, 1);
+        keeper_link_put(w->keeper, "notify", &w->notify, 1);
     }
     w->notify_address = notify_address(w->home, w->nonce);
     uv_poll_init(w->loop, &w->notify_poll, w->notify);

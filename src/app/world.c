@@ -1,3 +1,5 @@
+#include <assert.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,12 +10,15 @@
 #include "app/entry.h"
 #include "base/log.h"
 #include "base/time.h"
+#include "os/sigchild.h"
 
 enum { WORK_MS = 8 }; /* of deferred work before descriptors are looked at again */
 
-static void on_child(uv_signal_t *s, int signum)
+static void on_child(uv_poll_t *p, int status, int events)
 {
-    world_reap(container_of(s, struct world, child));
+    struct world *w = container_of(p, struct world, child);
+    os_sigchild_drain(w->sigchild);
+    world_reap(w);
 }
 
 static void on_check(uv_check_t *c)
@@ -29,7 +34,7 @@ void world_init(struct world *w, uv_loop_t *loop, const char *home)
 {
     w->loop = loop;
     w->home = home;
-    w->notify = -1;
+    w->notify = w->ledger_fd = w->slot = -1;
     list_init(&w->apps);
     list_init(&w->environs);
     list_init(&w->spawns);
@@ -37,14 +42,16 @@ void world_init(struct world *w, uv_loop_t *loop, const char *home)
     list_init(&w->touched);
     uv_check_init(loop, &w->worker);
     uv_idle_init(loop, &w->awake);
-    uv_signal_init(loop, &w->child);
+    w->sigchild = os_sigchild_open();
+    assert(w->sigchild >= 0);
+    uv_poll_init(loop, &w->child, w->sigchild);
     uv_timer_init(loop, &w->sample);
 }
 
 void world_run(struct world *w)
 {
     uv_check_start(&w->worker, on_check);
-    uv_signal_start(&w->child, on_child, SIGCHLD);
+    uv_poll_start(&w->child, UV_READABLE, on_child);
     world_reap(w);
 }
 
@@ -54,7 +61,9 @@ void world_done(struct world *w)
         app_free(container_of(w->apps.next, struct app, link));
     uv_close((uv_handle_t *)&w->worker, NULL);
     uv_close((uv_handle_t *)&w->awake, NULL);
+    uv_poll_stop(&w->child);
     uv_close((uv_handle_t *)&w->child, NULL);
+    fd_done(&w->sigchild);
     uv_close((uv_handle_t *)&w->sample, NULL);
     if (w->notify_address) {
         uv_poll_stop(&w->notify_poll);
@@ -62,6 +71,8 @@ void world_done(struct world *w)
         text_free(&w->notify_address);
     }
     fd_done(&w->notify);
+    w->ledger = ledger_free(w->ledger);
+    fd_done(&w->ledger_fd);
     map_done(&w->by_id);
     map_done(&w->by_pid);
     map_done(&w->by_stream);
@@ -106,9 +117,7 @@ void world_touch(struct app *a)
 
 void world_put(struct world *w)
 {
-    own_buf blob = { 0 };
-    entry_of_world(w, &blob);
-    keeper_link_put(w->keeper, "daemon", 0, &blob, NULL, 0);
+    entry_put_world(w);
 }
 
 static void spawn(struct instance *in)
@@ -137,7 +146,8 @@ static void work_sweeps(struct world *w)
     free(ask);
 }
 
-/* A spawn waits until what was put before it is in the keeper's hands; `drained` brings us back here. */
+/* A spawn waits until the descriptors that were put before it are in the keeper's hands; `drained` brings us
+ * back here. */
 static bool may_spawn(const struct world *w)
 {
     return !list_empty(&w->spawns) && keeper_link_settled(w->keeper);
@@ -172,12 +182,11 @@ static struct exit_status status_of(const siginfo_t *info)
     return x;
 }
 
-/* An exit is peeked at, answered (the answer is in the keeper's hands), and only then reaped: a daemon killed
- * in between leaves a zombie that the keeper reaps, or an entry that knows already. Never both, never none.
- */
+/* An exit is peeked at, answered (the answer is in the ledger), and only then reaped: a daemon killed in
+ * between leaves a zombie that the keeper reaps, or an entry that knows already. Never both, never none. */
 void world_reap(struct world *w)
 {
-    while (keeper_link_settled(w->keeper)) {
+    for (;;) {
         siginfo_t info = { 0 };
         if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || info.si_pid == 0)
             return;

@@ -10,57 +10,85 @@
 #include "base/log.h"
 #include "daemon/daemon.h"
 
-/* What the keeper gave, in its order; instances need their app, apps their environment. */
+/* What the keeper gave: descriptors of instances are taken when the texts are read. */
 struct kept {
     struct link link;
     struct keep_msg m;
 };
 
-static struct kept *kept_new(const struct keep_msg *m)
+static int *place_of(struct daemon *d, const char *key)
 {
-    struct kept *k = xnew(struct kept);
-    k->m = *m;
-    k->m.blob = xmalloc(m->head.blob_len + 1);
-    memcpy(k->m.blob, m->blob, m->head.blob_len + 1);
-    return k;
+    const struct {
+        const char *key;
+        int *fd;
+    } places[] = {
+        { "lock", &d->lock },
+        { "sock", &d->sock },
+        { "notify", &d->world.notify },
+        { "ledger", &d->world.ledger_fd },
+    };
+    for (size_t i = 0; i < ARRAY_LEN(places); i++)
+        if (strcmp(key, places[i].key) == 0)
+            return places[i].fd;
+    return NULL;
 }
 
-static void read_daemon(struct daemon *d, const struct keep_msg *m)
+static int receive(struct daemon *d, struct link *rest)
 {
-    struct err e;
-    own_json o = NULL;
-    struct world *w = &d->world;
-    if (json_parse(m->blob, m->head.blob_len, &o, &e) < 0) {
-        log_error("entry daemon: %s", e.text);
-        return;
+    struct keep_msg m;
+    int r;
+    while ((r = keeper_link_next_entry(d->world.keeper, &m, &d->world.keeper_pid)) > 0) {
+        int *place = m.head.n_fds == 1 ? place_of(d, m.key) : NULL;
+        if (place) {
+            *place = m.fds[0];
+            continue;
+        }
+        struct kept *k = xnew(struct kept);
+        k->m = m;
+        list_append(rest, &k->link);
     }
+    return r;
+}
+
+static void take_rest(struct daemon *d, struct link *rest)
+{
+    list_each_safe (l, rest) {
+        struct kept *k = container_of(l, struct kept, link);
+        entry_take_fds(&d->world, k->m.key, k->m.fds, k->m.head.n_fds);
+        free(k);
+    }
+}
+
+static int read_daemon(struct world *w, const struct ledger_entry *from, int slot, struct err *e)
+{
+    own_json o = NULL;
+    w->slot = slot;
+    if (json_parse(from->text, from->len, &o, e) < 0)
+        return -1;
     snprintf(w->nonce, sizeof(w->nonce), "%s", json_get_str(o, "nonce", ""));
     w->next_id = MAX(w->next_id, json_get_int(o, "next_id", 0));
     w->seq = MAX(w->seq, json_get_int(o, "seq", 0));
     w->started = json_get_int(o, "started", 0);
     w->adoptions = json_get_int(o, "adoptions", 0) + 1;
+    return 0;
 }
 
-static int read_environ(struct daemon *d, const struct keep_msg *m)
+static int read_environ(struct world *w, const struct ledger_entry *from, int slot, struct err *e)
 {
     bool made;
-    environ_intern(&d->world.environs, m->blob, m->head.blob_len, &made)->refs =
-        0; /* its apps count themselves */
+    struct environ_blob *b = environ_intern(&w->environs, from->text, from->len, &made);
+    b->refs = 0; /* its apps count themselves */
+    b->slot = slot;
     return 0;
 }
 
-static int read_app(struct daemon *d, const struct keep_msg *m)
+static int read_app(struct world *w, const struct ledger_entry *from, int slot, struct err *e)
 {
     struct app *a;
-    struct err e;
-    if (entry_read_app(&d->world, m->blob, m->head.blob_len, &a, &e) < 0) {
-        log_error("entry %s: %s", m->key, e.text);
-        return -1;
-    }
-    return 0;
+    return entry_read_app(w, from, slot, &a, e);
 }
 
-/* A wait status that came with the entry is fed once everything is there. */
+/* How a child ended that the ledger knows about is fed once everything is there. */
 struct missed {
     struct link link;
     int64_t id;
@@ -68,87 +96,102 @@ struct missed {
 };
 static struct link missed_exits;
 
-static int read_instance(struct daemon *d, const struct keep_msg *m)
+static int read_instance(struct world *w, const struct ledger_entry *from, int slot, struct err *e)
 {
     struct instance *in;
-    struct err e;
-    if (entry_read_instance(&d->world, m->blob, m->head.blob_len, m->head.pid, m->fds, m->head.n_fds, &in,
-                            &e) < 0) {
-        log_error("entry %s: %s", m->key, e.text);
+    if (entry_read_instance(w, from, slot, &in, e) < 0)
         return -1;
-    }
-    d->world.seq = MAX(d->world.seq, in->seq);
-    if (in->pid && (m->head.flags & KEEP_HAS_STATUS)) {
+    w->seq = MAX(w->seq, in->seq);
+    if (from->ended) {
         struct missed *x = xnew(struct missed);
         x->id = in->id;
-        x->status = m->head.status;
+        x->status = from->status;
         list_append(&missed_exits, &x->link);
     }
     return 0;
 }
 
-static int read_sock(struct daemon *d, const struct keep_msg *m)
-{
-    d->sock = m->head.n_fds ? m->fds[0] : -1;
-    return 0;
-}
-
-static int read_notify(struct daemon *d, const struct keep_msg *m)
-{
-    d->world.notify = m->head.n_fds ? m->fds[0] : -1;
-    return 0;
-}
-
-static int read_lock(struct daemon *d, const struct keep_msg *m)
-{
-    d->lock = m->head.n_fds ? m->fds[0] : -1;
-    return 0;
-}
-
-static int read_daemon_entry(struct daemon *d, const struct keep_msg *m)
-{
-    read_daemon(d, m);
-    return 0;
-}
-
-/* In the order they must be read. */
+/* In the order they must be read: instances need their app, apps their environment. */
 static const struct {
     const char *prefix;
-    int (*read)(struct daemon *d, const struct keep_msg *m);
+    int (*read)(struct world *w, const struct ledger_entry *from, int slot, struct err *e);
 } kinds[] = {
-    { "lock", read_lock },           { "sock", read_sock },    { "notify", read_notify },
-    { "daemon", read_daemon_entry }, { "env/", read_environ }, { "app/", read_app },
+    { "daemon", read_daemon },
+    { "env/", read_environ },
+    { "app/", read_app },
     { "in/", read_instance },
 };
 
+static void read_ledger(struct world *w)
+{
+    struct err e;
+    if (ledger_open(w->ledger_fd, &w->ledger, &e) < 0) {
+        log_error("%s", e.text);
+        return;
+    }
+    for (size_t k = 0; k < ARRAY_LEN(kinds); k++)
+        for (size_t i = 0; i < ledger_len(w->ledger); i++) {
+            struct ledger_entry from;
+            if (ledger_read(w->ledger, i, &from) && text_starts(from.key, kinds[k].prefix) &&
+                kinds[k].read(w, &from, (int)i, &e) < 0)
+                log_error("ledger: %s: %s", from.key, e.text);
+        }
+}
+
+static int by_index(const void *a, const void *b)
+{
+    const struct instance *x = *(struct instance *const *)a, *y = *(struct instance *const *)b;
+    return (x->index > y->index) - (x->index < y->index);
+}
+
+static int by_first_id(const void *a, const void *b)
+{
+    const struct app *x = *(struct app *const *)a, *y = *(struct app *const *)b;
+    int64_t i = x->n ? x->instances[0]->id : INT64_MAX, k = y->n ? y->instances[0]->id : INT64_MAX;
+    return (i > k) - (i < k);
+}
+
+/* Slots that were free are used again: their order says nothing. */
+static void put_in_order(struct world *w)
+{
+    struct app **apps = xcalloc(w->n_apps + 1, sizeof(*apps));
+    size_t n = 0;
+    while (!list_empty(&w->apps)) {
+        struct app *a = container_of(w->apps.next, struct app, link);
+        list_remove(&a->link);
+        if (a->n)
+            qsort(a->instances, a->n, sizeof(struct instance *), by_index);
+        apps[n++] = a;
+    }
+    qsort(apps, n, sizeof(*apps), by_first_id);
+    for (size_t i = 0; i < n; i++)
+        list_append(&w->apps, &apps[i]->link);
+    free(apps);
+}
+
+static void drop_unused_environs(struct world *w)
+{
+    list_each_safe (l, &w->environs) {
+        struct environ_blob *b = container_of(l, struct environ_blob, link);
+        if (b->refs > 0)
+            continue;
+        entry_forget_environ(w, b);
+        environ_unref(b);
+    }
+}
+
 int adopt(struct daemon *d)
 {
-    struct link all;
-    struct keep_msg m;
-    int r;
-    list_init(&all);
+    struct link rest;
+    list_init(&rest);
     list_init(&missed_exits);
-    while ((r = keeper_link_next_entry(d->world.keeper, &m, &d->world.keeper_pid)) > 0)
-        list_append(&all, &kept_new(&m)->link);
-    for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
-        list_each_safe (l, &all) {
-            struct kept *k = container_of(l, struct kept, link);
-            if (!text_starts(k->m.key, kinds[i].prefix))
-                continue;
-            kinds[i].read(d, &k->m);
-            list_remove(&k->link);
-            free(k->m.blob);
-            free(k);
-        }
+    int r = receive(d, &rest);
+    if (d->world.ledger_fd >= 0) {
+        read_ledger(&d->world);
+        put_in_order(&d->world);
+        drop_unused_environs(&d->world);
     }
-    list_each_safe (l, &all) {
-        struct kept *k = container_of(l, struct kept, link);
-        log_warn("entry %s: of another version, left alone", k->m.key);
-        for (size_t i = 0; i < k->m.head.n_fds; i++)
-            close(k->m.fds[i]);
-        free(k->m.blob);
-        free(k);
-    }
+    take_rest(d, &rest);
     return r;
 }
 
@@ -185,36 +228,18 @@ void adopt_resume(struct daemon *d)
         resume_app(container_of(l, struct app, link));
 }
 
-/* All entries as they are now, into a file that survives execve(2). */
+/* All descriptors that are kept, into a file that survives execve(2). */
 static int write_entries(struct daemon *d, struct keep_file *f)
 {
-    struct keep_head h = { .type = KEEP_PUT, .key_len = 4, .n_fds = 1 };
     struct world *w = &d->world;
-    int failed = keep_file_add(f, &h, "lock", "", &d->lock) | keep_file_add(f, &h, "sock", "", &d->sock);
-    struct buf none = { .data = "" };
+    int failed = keep_file_add(f, "ledger", &w->ledger_fd, 1) | keep_file_add(f, "lock", &d->lock, 1) |
+                 keep_file_add(f, "sock", &d->sock, 1);
     if (w->notify >= 0)
-        failed |= entry_add_to_file(f, "notify", 0, &none, &w->notify, 1);
-    own_buf blob = { 0 };
-    failed |= entry_add_to_file(f, "daemon", 0, (entry_of_world(w, &blob), &blob), NULL, 0);
-    list_each (l, &w->environs) {
-        struct environ_blob *b = container_of(l, struct environ_blob, link);
-        struct buf text = { .data = b->data, .len = b->len };
-        char key[KEEP_KEY_MOST];
-        entry_environ_key(b, key);
-        failed |= entry_add_to_file(f, key, 0, &text, NULL, 0);
-    }
+        failed |= keep_file_add(f, "notify", &w->notify, 1);
     list_each (l, &w->apps) {
-        struct app *a = container_of(l, struct app, link);
-        char key[KEEP_KEY_MOST];
-        buf_clear(&blob);
-        entry_of_app(a, key, &blob);
-        failed |= entry_add_to_file(f, key, 0, &blob, NULL, 0);
-        for (size_t i = 0; i < a->n; i++) {
-            int fds[KEEP_FDS_MOST];
-            buf_clear(&blob);
-            size_t n = entry_of_instance(a->instances[i], key, &blob, fds);
-            failed |= entry_add_to_file(f, key, a->instances[i]->pid, &blob, fds, n);
-        }
+        const struct app *a = container_of(l, struct app, link);
+        for (size_t i = 0; i < a->n; i++)
+            failed |= entry_add_all_fds(a->instances[i], f);
     }
     return failed;
 }

@@ -46,22 +46,9 @@ static void on_exited(void *arg, const char *key, pid_t pid, int status)
         instance_exited(in, &x);
 }
 
-/* A child of the daemon before us, so late between fork and exec that we were told without it. If its place
- * is taken meanwhile it must not live. */
-static void on_born(void *arg, const char *key, pid_t pid)
-{
-    struct daemon *d = arg;
-    struct instance *in = instance_of_key(d, key);
-    log_warn("%s: late word of child %d: stopped", key, (int)pid);
-    kill(pid, SIGKILL);
-    if (in)
-        instance_put(in);
-}
-
 static void on_drained(void *arg)
 {
     struct daemon *d = arg;
-    world_reap(&d->world);
     world_work(&d->world);
     if (!list_empty(&d->world.spawns))
         world_defer_spawn(container_of(d->world.spawns.next, struct instance, spawn_due));
@@ -76,7 +63,7 @@ static void on_keeper_gone(void *arg)
         become_keeper(d);
 }
 
-static const struct keeper_link_events keeper_events = { on_exited, on_born, on_drained, on_keeper_gone };
+static const struct keeper_link_events keeper_events = { on_exited, on_drained, on_keeper_gone };
 
 /* Beginning. */
 
@@ -87,8 +74,7 @@ static int open_socket(struct daemon *d, struct err *e)
     d->sock = os_unix_listen(d->home, PROTO_SOCKET, 1024, e);
     if (d->sock < 0)
         return -1;
-    struct buf none = { 0 };
-    keeper_link_put(d->world.keeper, "sock", 0, &none, &d->sock, 1);
+    keeper_link_put(d->world.keeper, "sock", &d->sock, 1);
     return 0;
 }
 
@@ -221,6 +207,11 @@ int daemon_run(const struct daemon_options *o)
     begin(&d, o);
     catch_signals(&d);
     d.orphaned = adopt(&d) < 0;
+    if (!d.world.ledger) {
+        log_error("the keeper gave no ledger");
+        say_ready(o->ready_fd, "the keeper gave no ledger\n");
+        return 1;
+    }
     christen(&d.world);
     if (open_socket(&d, &e) < 0 || conn_listen(&d, &e) < 0) {
         own_text text = xasprintf("%s\n", e.text);

@@ -1,16 +1,29 @@
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "daemon/daemon.h"
+#include "os/spawn.h"
 
 static int usage(void)
 {
     fprintf(stderr, "usage: velosd --home DIR --keeper-fd N [--ready-fd N] [--nofile N]\n"
                     "hint: velos-keeper starts it; to run the daemon in the foreground use `velos daemon`\n");
     return 2;
+}
+
+/* Out of the low numbers, which os_spawn() needs; and close-on-exec. */
+static void lift(int *fd)
+{
+    int high = *fd < 0 ? -1 : fcntl(*fd, F_DUPFD_CLOEXEC, 10);
+    if (high < 0)
+        return;
+    close(*fd);
+    *fd = high;
 }
 
 int main(int argc, char **argv)
@@ -30,9 +43,10 @@ int main(int argc, char **argv)
     }
     if (!o.home || o.keeper_fd < 0)
         return usage();
-    fcntl(o.keeper_fd, F_SETFD, FD_CLOEXEC);
-    if (o.ready_fd >= 0)
-        fcntl(o.ready_fd, F_SETFD, FD_CLOEXEC);
     log_open("velosd", getenv("VELOS_DEBUG") ? LOG_DEBUG : LOG_INFO);
+    lift(&o.keeper_fd);
+    lift(&o.ready_fd);
+    if (os_spawn_init() < 0)
+        log_error("descriptors for spawning: %s", strerror(errno));
     return daemon_run(&o);
 }

@@ -21,9 +21,9 @@
 #include "os/subreaper.h"
 #include "proto/keep.h"
 #include "proto/proto.h"
+#include "store/ledger.h"
 
 enum {
-    GAP_MS = 2000,      /* how long a child may hang between fork and exec before we go on without its word */
     BACKOFF_FIRST = 50, /* ms; doubles while velosd dies before it is up */
     BACKOFF_MOST = 10000,
     BURST = 100, /* deaths of a velosd that was up, within BURST_MS, before we slow down */
@@ -32,28 +32,31 @@ enum {
 
 struct entry {
     struct link link;
-    char *key, *blob;
-    uint32_t hash, blob_len;
-    uint16_t flags; /* KEEP_BLOB_FD, KEEP_HAS_STATUS */
+    uint32_t hash;
     uint16_t n_fds;
-    int *fds;
-    int32_t pid, status;
     bool handed; /* this velosd has it */
-    bool news;   /* this velosd has it, and does not know its birth or death yet */
+    int *fds;
+    char key[];
+};
+
+struct death { /* that this velosd is still to be told of */
+    struct link link;
+    int slot;
+    pid_t pid;
+    int status;
 };
 
 enum after { AFTER_RESTART, AFTER_LEAVE, AFTER_BYE, AFTER_UPDATE };
 
 static struct {
     const struct keeper_options *options;
-    char *velosd, *self; /* files */
-    char nofile[24];     /* for apps */
-    struct link entries;
-    pid_t pid;         /* velosd, or 0 */
-    int sock;          /* to it, or -1 */
-    int old_sock;      /* to the one before, while a child of its may still speak; or -1 */
-    int64_t old_until; /* ... and until when the next velosd waits for that */
-    bool all_told;     /* KEEP_ALL was sent */
+    char *velosd, *self;         /* files */
+    char nofile[24];             /* for apps */
+    struct link entries, untold; /* deaths */
+    struct ledger *ledger;
+    pid_t pid;     /* velosd, or 0 */
+    int sock;      /* to it, or -1 */
+    bool all_told; /* KEEP_ALL was sent */
     bool up;
     bool terminate; /* a signal asked us to end */
     enum after after;
@@ -63,7 +66,6 @@ static struct {
     size_t n_deaths;
     int ready_fd;
     int wake[2];
-    char buffer[KEEP_BUFFER];
 } k;
 
 /* Entries. */
@@ -87,16 +89,6 @@ static struct entry *find(const char *key)
     return NULL;
 }
 
-static struct entry *find_pid(pid_t pid)
-{
-    list_each (l, &k.entries) {
-        struct entry *e = container_of(l, struct entry, link);
-        if (e->pid == pid && !(e->flags & KEEP_HAS_STATUS))
-            return e;
-    }
-    return NULL;
-}
-
 static void entry_drop_fds(struct entry *e)
 {
     for (size_t i = 0; i < e->n_fds; i++)
@@ -110,8 +102,6 @@ static void entry_free(struct entry *e)
 {
     list_remove(&e->link);
     entry_drop_fds(e);
-    free(e->blob);
-    free(e->key);
     free(e);
 }
 
@@ -119,56 +109,36 @@ static void put(const struct keep_msg *m, bool handed)
 {
     struct entry *e = find(m->key);
     if (!e) {
-        e = xnew(struct entry);
-        e->key = xstrdup(m->key);
+        size_t n = strlen(m->key) + 1;
+        e = xcalloc(1, sizeof(*e) + n);
+        memcpy(e->key, m->key, n);
         e->hash = hash_of(m->key);
         list_append(&k.entries, &e->link);
     }
-    bool same_fds = m->head.flags & KEEP_SAME_FDS;
-    if (!same_fds)
-        entry_drop_fds(e);
-    free(e->blob);
-    if (m->head.pid != e->pid) {
-        e->pid = m->head.pid;
-        e->flags = 0;
-        e->news = false;
-    }
-    e->flags = (uint16_t)((e->flags & KEEP_HAS_STATUS) | (m->head.flags & (KEEP_BLOB_FD | KEEP_HAS_STATUS)));
-    if (m->head.flags & KEEP_HAS_STATUS)
-        e->status = m->head.status;
-    e->blob_len = m->head.blob_len;
-    e->blob = xmalloc(e->blob_len + 1);
-    memcpy(e->blob, m->blob, e->blob_len + 1);
-    if (!same_fds) {
-        e->n_fds = m->head.n_fds;
-        e->fds = xcalloc(e->n_fds, sizeof(int));
-        memcpy(e->fds, m->fds, sizeof(int) * e->n_fds);
-    }
+    entry_drop_fds(e);
+    e->n_fds = m->head.n_fds;
+    e->fds = xcalloc(e->n_fds, sizeof(int));
+    memcpy(e->fds, m->fds, sizeof(int) * e->n_fds);
     e->handed = handed;
-}
-
-static struct keep_head head_of(const struct entry *e, enum keep_type type)
-{
-    return (struct keep_head){
-        .type = (uint16_t)type,
-        .flags = e->flags,
-        .key_len = (uint16_t)strlen(e->key),
-        .n_fds = e->n_fds,
-        .blob_len = e->blob_len,
-        .pid = e->pid,
-        .status = e->status,
-    };
 }
 
 /* Telling velosd. */
 
-static bool say(const struct keep_head *h, const char *key, const char *blob, const int *fds)
+static bool say(const struct keep_head *h, const char *key, const int *fds)
 {
-    if (keep_send(k.sock, h, key, blob, fds) == 0)
+    struct keep_head head = *h;
+    head.key_len = (uint16_t)strlen(key);
+    if (keep_send(k.sock, &head, key, fds) == 0)
         return true;
     if (errno != EAGAIN && errno != ENOBUFS && errno != EPIPE && errno != ECONNRESET && errno != ETOOMANYREFS)
         log_error("hand over %s: %s", key, strerror(errno));
     return false;
+}
+
+static void death_free(struct death *d)
+{
+    list_remove(&d->link);
+    free(d);
 }
 
 /* Sends what this velosd does not have yet, as far as the socket takes it. True when nothing is left. */
@@ -179,53 +149,41 @@ static bool tell(void)
     if (!k.all_told) {
         list_each (l, &k.entries) {
             struct entry *e = container_of(l, struct entry, link);
-            struct keep_head h = head_of(e, KEEP_ENTRY);
+            struct keep_head h = { .type = KEEP_ENTRY, .n_fds = e->n_fds };
             if (e->handed)
                 continue;
-            if (!say(&h, e->key, e->blob, e->fds))
+            if (!say(&h, e->key, e->fds))
                 return false;
             e->handed = true;
-            e->news = false;
         }
         struct keep_head all = { .type = KEEP_ALL, .pid = getpid() };
-        if (!say(&all, "", "", NULL))
+        if (!say(&all, "", NULL))
             return false;
         k.all_told = true;
     }
-    list_each (l, &k.entries) {
-        struct entry *e = container_of(l, struct entry, link);
-        if (!e->news)
-            continue;
-        struct keep_head h = head_of(e, e->flags & KEEP_HAS_STATUS ? KEEP_EXIT : KEEP_BORN);
-        h.n_fds = 0;
-        h.blob_len = 0;
-        h.flags &= KEEP_HAS_STATUS;
-        if (!say(&h, e->key, "", NULL))
+    while (!list_empty(&k.untold)) {
+        struct death *d = container_of(k.untold.next, struct death, link);
+        struct keep_head h = { .type = KEEP_EXIT, .pid = d->pid, .status = d->status };
+        struct ledger_entry e;
+        if (ledger_read(k.ledger, (size_t)d->slot, &e) && !say(&h, e.key, NULL))
             return false;
-        e->news = false;
+        death_free(d);
     }
     return true;
 }
 
-/* Hearing velosd and its children. */
+/* Hearing velosd. */
 
-static void hear(const struct keep_msg *m, bool from_old)
+static void hear(const struct keep_msg *m)
 {
     struct entry *e;
     switch (m->head.type) {
     case KEEP_PUT:
-        put(m, !from_old);
+        put(m, true);
         return;
     case KEEP_DELETE:
         if ((e = find(m->key)))
             entry_free(e);
-        break;
-    case KEEP_BORN:
-        if (!(e = find(m->key)))
-            break;
-        e->pid = m->head.pid;
-        e->flags &= (uint16_t)~KEEP_HAS_STATUS;
-        e->news = from_old && e->handed;
         break;
     case KEEP_UP:
         k.up = true;
@@ -248,17 +206,15 @@ static void hear(const struct keep_msg *m, bool from_old)
 }
 
 /* Reads all there is; closes the socket at its end. */
-static void listen_to(int *sock)
+static void listen_to_velosd(void)
 {
-    bool from_old = sock == &k.old_sock;
-    while (*sock >= 0) {
+    while (k.sock >= 0) {
         struct keep_msg m;
-        int r = keep_recv(*sock, k.buffer, &m);
+        int r = keep_recv(k.sock, &m);
         if (r > 0) {
-            hear(&m, from_old);
+            hear(&m);
         } else if (r == 0) {
-            close(*sock);
-            *sock = -1;
+            fd_done(&k.sock);
         } else if (errno != EBADMSG) {
             return;
         } else {
@@ -340,8 +296,7 @@ static void exec_self(void)
     }
     list_each (l, &k.entries) {
         struct entry *e = container_of(l, struct entry, link);
-        struct keep_head h = head_of(e, KEEP_PUT);
-        if (keep_file_add(&f, &h, e->key, e->blob, e->fds) < 0) {
+        if (keep_file_add(&f, e->key, e->fds, e->n_fds) < 0) {
             log_error("update: %s; going on as I am", strerror(errno));
             close(f.fd);
             return;
@@ -359,12 +314,10 @@ static void velosd_died(int status)
 {
     int64_t now = time_mono_ms();
     k.pid = 0;
-    listen_to(&k.sock); /* its last words */
-    if (k.sock >= 0) {  /* no end yet: a child of its is between fork and exec */
-        k.old_sock = k.sock;
-        k.old_until = now + GAP_MS;
-        k.sock = -1;
-    }
+    listen_to_velosd(); /* its last words; a child between fork and exec may still hold its end */
+    fd_done(&k.sock);
+    while (!list_empty(&k.untold)) /* the ledger tells the next one */
+        death_free(container_of(k.untold.next, struct death, link));
     if (WIFSIGNALED(status))
         log_warn("velosd was killed by signal %d", WTERMSIG(status));
     else if (WEXITSTATUS(status) && k.after == AFTER_RESTART)
@@ -384,21 +337,29 @@ static int status_of(const siginfo_t *info)
     return info->si_status | (info->si_code == CLD_DUMPED ? WCOREFLAG : 0);
 }
 
+static void note_death(pid_t pid, int status)
+{
+    int slot = ledger_find_child(k.ledger, pid);
+    if (slot < 0)
+        return;
+    ledger_child_ended(k.ledger, slot, pid, status);
+    struct death *d = xnew(struct death);
+    d->slot = slot;
+    d->pid = pid;
+    d->status = status;
+    list_append(&k.untold, &d->link);
+    tell(); /* before the process vanishes: who does not find it in /proc finds our word */
+}
+
 static void reap(void)
 {
     for (;;) {
         siginfo_t info = { 0 };
         if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || info.si_pid == 0)
             return;
-        listen_to(&k.sock);
-        listen_to(&k.old_sock);
-        struct entry *e = info.si_pid == k.pid ? NULL : find_pid(info.si_pid);
-        if (e) {
-            e->status = status_of(&info);
-            e->flags |= KEEP_HAS_STATUS;
-            e->news = e->handed;
-            tell(); /* before the process vanishes: who does not find it in /proc finds our word */
-        }
+        listen_to_velosd();
+        if (info.si_pid != k.pid)
+            note_death(info.si_pid, status_of(&info));
         int status;
         if (waitpid(info.si_pid, &status, 0) < 0)
             return;
@@ -438,26 +399,25 @@ static int timeout_of(int64_t now)
 {
     if (k.pid || k.start_at == 0)
         return -1;
-    int64_t due = k.old_sock >= 0 ? MAX(k.start_at, k.old_until) : k.start_at;
-    return due <= now ? 0 : (int)(due - now);
+    return k.start_at <= now ? 0 : (int)(k.start_at - now);
 }
 
 static void round_of_work(void)
 {
     bool told = tell();
-    struct pollfd p[4] = {
+    struct pollfd p[] = {
         { .fd = k.wake[0], .events = POLLIN },
         { .fd = k.sock, .events = (short)(POLLIN | (told ? 0 : POLLOUT)) },
-        { .fd = k.old_sock, .events = POLLIN },
         { .fd = socket_to_await(), .events = POLLIN },
     };
     if (poll(p, ARRAY_LEN(p), timeout_of(time_mono_ms())) < 0 && errno != EINTR)
         log_error("poll: %s", strerror(errno));
-    read_wakes();
-    listen_to(&k.sock);
-    listen_to(&k.old_sock);
-    reap();
-    if (p[3].revents)
+    if (p[0].revents)
+        read_wakes();
+    listen_to_velosd();
+    if (p[0].revents)
+        reap();
+    if (p[2].revents)
         k.start_at = time_mono_ms();
     if (k.terminate && !k.pid && k.after == AFTER_LEAVE)
         k.start_at = time_mono_ms(); /* somebody must stop the apps */
@@ -487,15 +447,42 @@ static void catch_signals(void)
     sigprocmask(SIG_SETMASK, &none, NULL); /* after an exec out of velosd the mask is what it was there */
 }
 
+static void keep(const char *key, int take_fd)
+{
+    struct keep_msg m = { .head = { .n_fds = 1 }, .fds = { take_fd } };
+    snprintf(m.key, sizeof(m.key), "%s", key);
+    put(&m, false);
+}
+
 static int resume(int fd)
 {
     struct keep_file f = { .fd = fd };
     struct keep_msg m;
     int r;
-    while ((r = keep_file_next(&f, k.buffer, &m)) > 0)
+    while ((r = keep_file_next(&f, &m)) > 0)
         put(&m, false);
     close(fd);
     return r;
+}
+
+static int open_ledger(void)
+{
+    struct err e;
+    struct entry *kept = find("ledger");
+    int fd = kept && kept->n_fds ? kept->fds[0] : -1;
+    if (fd < 0) {
+        fd = ledger_file();
+        if (fd < 0) {
+            log_error("ledger: %s", strerror(errno));
+            return -1;
+        }
+        keep("ledger", fd);
+    }
+    if (ledger_open(fd, &k.ledger, &e) < 0) {
+        log_error("%s", e.text);
+        return -1;
+    }
+    return 0;
 }
 
 /* One daemon per home. The lock lives as long as any holder of the descriptor, so it goes with the entries.
@@ -513,10 +500,7 @@ static int take_lock(void)
         close(fd);
         return -1;
     }
-    struct keep_msg m = {
-        .head = { .type = KEEP_PUT, .n_fds = 1 }, .key = "lock", .blob = (char[]){ "" }, .fds = { fd }
-    };
-    put(&m, false);
+    keep("lock", fd);
     return 0;
 }
 
@@ -546,11 +530,12 @@ static char *own_file(void)
 int keeper_run(const struct keeper_options *o)
 {
     k.options = o;
-    k.sock = k.old_sock = -1;
+    k.sock = -1;
     k.ready_fd = o->ready_fd;
     k.self = own_file();
     k.velosd = beside_me(k.self, "velosd");
     list_init(&k.entries);
+    list_init(&k.untold);
     long nofile = os_fds_raise_limit();
     snprintf(k.nofile, sizeof(k.nofile), "%ld", o->nofile ? o->nofile : nofile);
     if (pipe(k.wake) < 0) {
@@ -565,6 +550,11 @@ int keeper_run(const struct keeper_options *o)
         tell_ready_fd("locked\n");
         return 1;
     }
+    if (open_ledger() < 0) {
+        tell_ready_fd("no ledger\n");
+        return 1;
+    }
+    reap(); /* who died while we became the keeper */
     k.start_at = time_mono_ms();
     start_velosd();
     while (k.pid || k.after != AFTER_BYE)

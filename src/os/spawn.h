@@ -21,16 +21,18 @@ struct os_spawn {
     const gid_t *groups;
     size_t n_groups;
 
-    /* What the child sends to keeper_fd between fork and exec, so that it is known to the keeper whatever
-     * happens to us: born_len bytes with its pid written at born_pid. keeper_fd -1: nothing. */
-    int keeper_fd;
-    void *born;
-    size_t born_len;
-    int32_t *born_pid;
+    /* Shared memory that outlives us: the child's pid stands there before it runs its first instruction; 0
+     * again before a child that failed is reaped. */
+    int32_t *born;
 };
 
-enum os_spawn_step { SPAWN_OK, SPAWN_FORK, SPAWN_KEEPER, SPAWN_USER, SPAWN_CHDIR, SPAWN_EXEC };
+enum os_spawn_step { SPAWN_OK, SPAWN_FORK, SPAWN_USER, SPAWN_CHDIR, SPAWN_EXEC };
 
 /* The child's pid, or -1 with errno and *step set. When it returns, exec has succeeded or failed: the
- * child of a failed spawn is already reaped. Linux: vfork(2), so it costs the same however large we are. */
+ * child of a failed spawn is already reaped. Linux: it costs the same however large we are and however many
+ * descriptors we have open. */
 pid_t os_spawn(const struct os_spawn *s, enum os_spawn_step *step);
+
+/* At the program's start, before anything else is opened: takes what os_spawn() needs for itself. 0, or -1
+ * with errno. */
+int os_spawn_init(void);

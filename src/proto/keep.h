@@ -1,7 +1,7 @@
 /* src/proto/keep.h: what velosd and velos-keeper say to each other, over a SOCK_SEQPACKET pair.
  *
- * A message is a head, a key and a blob, with descriptors beside it (SCM_RIGHTS). A blob that would not fit
- * a packet travels in a memfd, as the first of the descriptors, and is kept as such. What was sent is safe:
+ * Texts need no words: they are in the ledger (store/ledger.h), which is itself one of the descriptors that
+ * travel here. A message is a head and a key, with descriptors beside it (SCM_RIGHTS). What was sent is safe:
  * it lies in the kernel, whatever happens to the sender next. libc only. */
 #pragma once
 #include <stdbool.h>
@@ -10,38 +10,31 @@
 #include "base/text.h"
 
 enum keep_type {
-    /* velosd (and its children) to the keeper */
-    KEEP_PUT =
-        1,       /* key, blob, fds: keep this, in place of what was there; pid: the child it is about, or 0 */
-    KEEP_DELETE, /* key */
-    KEEP_BORN,   /* key, pid: sent by the child itself, between fork and exec */
-    KEEP_UP,     /* adopted everything, serving */
-    KEEP_LEAVE,  /* when I am gone: keep all, start me again at the next connection to the entry "sock" */
-    KEEP_BYE,    /* when I am gone: end */
-    KEEP_UPDATE, /* when I am gone: exec the keeper's file anew, then start me */
+    /* velosd to the keeper */
+    KEEP_PUT = 1, /* key, fds: keep these, in place of what was there */
+    KEEP_DELETE,  /* key */
+    KEEP_UP,      /* adopted everything, serving */
+    KEEP_LEAVE,   /* when I am gone: keep all, start me again at the next connection to the entry "sock" */
+    KEEP_BYE,     /* when I am gone: end */
+    KEEP_UPDATE,  /* when I am gone: exec the keeper's file anew, then start me */
     /* the keeper to velosd */
-    KEEP_ENTRY, /* an entry; pid, and its wait status if KEEP_HAS_STATUS */
+    KEEP_ENTRY, /* key, fds */
     KEEP_ALL,   /* that was all; pid: the keeper's own */
-    KEEP_EXIT,  /* key, pid, status: an adopted child has ended */
+    KEEP_EXIT,  /* key (the ledger's), pid, status: an adopted child has ended */
 };
-enum { KEEP_HAS_STATUS = 1, KEEP_BLOB_FD = 2, KEEP_SAME_FDS = 4 /* put: those kept already stay */ };
 enum {
     KEEP_KEY_MOST = 96,
-    KEEP_INLINE_MOST = 48 << 10, /* of a blob; SO_SNDBUF is 208 KiB by default */
     KEEP_FDS_MOST = 12,
 };
 
 struct keep_head {
-    uint16_t type, flags;
-    uint16_t key_len, n_fds;
-    uint32_t blob_len; /* inline bytes */
+    uint16_t type, key_len, n_fds, spare;
     int32_t pid, status;
 };
 
 struct keep_msg {
     struct keep_head head;
     char key[KEEP_KEY_MOST + 1];
-    char *blob; /* NUL-terminated, head.blob_len bytes; points into the receiver's buffer */
     int fds[KEEP_FDS_MOST];
 };
 
@@ -49,19 +42,11 @@ struct keep_msg {
 int keep_pair(int out[2]);
 
 /* 0, or -1 with errno (EAGAIN: the other side is behind). Descriptors stay the caller's. */
-int keep_send(int sock, const struct keep_head *h, const char *key, const char *blob, const int *fds);
+int keep_send(int sock, const struct keep_head *h, const char *key, const int *fds);
 
-/* 1: a message; 0: the other side is gone; -1: errno, EAGAIN for none. buffer holds KEEP_BUFFER bytes and is
- * what m->blob points into; m->fds are the caller's, close-on-exec. EBADMSG: not one of ours, skipped. */
-enum { KEEP_BUFFER = KEEP_INLINE_MOST + 256 };
-int keep_recv(int sock, char *buffer, struct keep_msg *m);
-
-/* The bytes of a message without descriptors, for one that is sent later by a child (os/spawn.h). */
-size_t keep_encode(char *out, size_t size, const struct keep_head *h, const char *key);
-
-/* A blob too large for a packet, as a memfd; -1 and errno. */
-int keep_blob_to_fd(const char *blob, size_t n);
-must_check int keep_blob_from_fd(int fd, char **out, size_t *n, struct err *e);
+/* 1: a message; 0: the other side is gone; -1: errno, EAGAIN for none. m->fds are the caller's,
+ * close-on-exec. EBADMSG: not one of ours, skipped. */
+int keep_recv(int sock, struct keep_msg *m);
 
 /* All entries in one file, to survive execve(2) (descriptors by number, close-on-exec cleared): how velosd
  * becomes the keeper, and how the keeper becomes its next version. */
@@ -70,6 +55,5 @@ struct keep_file {
     off_t at;
 };
 int keep_file_new(struct keep_file *f);
-int keep_file_add(struct keep_file *f, const struct keep_head *h, const char *key, const char *blob,
-                  const int *fds);
-int keep_file_next(struct keep_file *f, char *buffer, struct keep_msg *m); /* like keep_recv; 0 at the end */
+int keep_file_add(struct keep_file *f, const char *key, const int *fds, size_t n_fds); /* 0, -1 with errno */
+int keep_file_next(struct keep_file *f, struct keep_msg *m); /* like keep_recv; 0 at the end */

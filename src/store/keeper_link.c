@@ -13,7 +13,7 @@
 struct unsent {
     struct link link;
     struct keep_head head;
-    char *key, *blob;
+    char *key;
     int fds[KEEP_FDS_MOST];
 };
 
@@ -24,11 +24,7 @@ struct keeper_link {
     struct link queue;
     struct keeper_link_events ev;
     void *arg;
-    char *large; /* text of the last entry that came as a memfd */
 };
-
-/* Of the one link a process has. Not in the struct: calloc would clear, and so occupy, all of it. */
-static char receive_buffer[KEEP_BUFFER];
 
 static void on_io(uv_poll_t *poll, int status, int events);
 
@@ -44,18 +40,14 @@ static void unsent_free(struct unsent *u)
     for (size_t i = 0; i < u->head.n_fds; i++)
         close(u->fds[i]);
     free(u->key);
-    free(u->blob);
     free(u);
 }
 
-static void enqueue(struct keeper_link *l, const struct keep_head *h, const char *key, const char *blob,
-                    const int *fds)
+static void enqueue(struct keeper_link *l, const struct keep_head *h, const char *key, const int *fds)
 {
     struct unsent *u = xnew(struct unsent);
     u->head = *h;
     u->key = xstrdup(key);
-    u->blob = xmalloc(h->blob_len + 1);
-    memcpy(u->blob, blob, h->blob_len);
     for (size_t i = 0; i < h->n_fds; i++) /* the caller may close its own before we are heard */
         u->fds[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, 3);
     bool first = list_empty(&l->queue);
@@ -64,19 +56,22 @@ static void enqueue(struct keeper_link *l, const struct keep_head *h, const char
         await(l);
 }
 
-static void send_or_queue(struct keeper_link *l, const struct keep_head *h, const char *key, const char *blob,
-                          const int *fds)
+static void send_or_queue(struct keeper_link *l, enum keep_type type, const char *key, const int *fds,
+                          size_t n_fds)
 {
+    const struct keep_head h = { .type = (uint16_t)type,
+                                 .key_len = (uint16_t)strlen(key),
+                                 .n_fds = (uint16_t)n_fds };
     if (l->dead)
         return;
     if (!list_empty(&l->queue)) {
-        enqueue(l, h, key, blob, fds);
+        enqueue(l, &h, key, fds);
         return;
     }
-    if (keep_send(l->sock, h, key, blob, fds) == 0)
+    if (keep_send(l->sock, &h, key, fds) == 0)
         return;
     if (errno == EAGAIN || errno == ENOBUFS || errno == ETOOMANYREFS || errno == ENOMEM)
-        enqueue(l, h, key, blob, fds);
+        enqueue(l, &h, key, fds);
     else if (errno != EPIPE && errno != ECONNRESET) /* dead: `gone` is on its way */
         log_error("keeper: put %s: %s", key, strerror(errno));
 }
@@ -85,8 +80,7 @@ static void send_queue(struct keeper_link *l)
 {
     while (!list_empty(&l->queue)) {
         struct unsent *u = container_of(l->queue.next, struct unsent, link);
-        if (keep_send(l->sock, &u->head, u->key, u->blob, u->fds) < 0 && errno != EPIPE &&
-            errno != ECONNRESET)
+        if (keep_send(l->sock, &u->head, u->key, u->fds) < 0 && errno != EPIPE && errno != ECONNRESET)
             return;
         unsent_free(u);
     }
@@ -98,7 +92,7 @@ static void read_all(struct keeper_link *l)
 {
     for (;;) {
         struct keep_msg m;
-        int r = keep_recv(l->sock, receive_buffer, &m);
+        int r = keep_recv(l->sock, &m);
         if (r == 0) {
             l->dead = true;
             uv_poll_stop(&l->poll);
@@ -109,8 +103,6 @@ static void read_all(struct keeper_link *l)
             return;
         if (m.head.type == KEEP_EXIT)
             l->ev.exited(l->arg, m.key, m.head.pid, m.head.status);
-        else if (m.head.type == KEEP_BORN)
-            l->ev.born(l->arg, m.key, m.head.pid);
         for (size_t i = 0; i < m.head.n_fds; i++)
             close(m.fds[i]);
     }
@@ -133,9 +125,8 @@ static void on_io(uv_poll_t *poll, int status, int events)
 
 int keeper_link_next_entry(struct keeper_link *l, struct keep_msg *m, pid_t *keeper_pid)
 {
-    text_free(&l->large);
     for (;;) {
-        int r = keep_recv(l->sock, receive_buffer, m);
+        int r = keep_recv(l->sock, m);
         if (r == 0) {
             l->dead = true;
             return -1;
@@ -143,81 +134,34 @@ int keeper_link_next_entry(struct keeper_link *l, struct keep_msg *m, pid_t *kee
         if (r < 0 && errno == EAGAIN) {
             struct pollfd p = { .fd = l->sock, .events = POLLIN };
             poll(&p, 1, -1);
-            continue;
         }
         if (r < 0)
             continue;
-        if (m->head.type == KEEP_ALL) {
-            *keeper_pid = m->head.pid;
-            return 0;
-        }
-        break;
+        if (m->head.type != KEEP_ALL)
+            return 1;
+        *keeper_pid = m->head.pid;
+        return 0;
     }
-    if (m->head.flags & KEEP_BLOB_FD) {
-        struct err e;
-        size_t n;
-        if (keep_blob_from_fd(m->fds[0], &l->large, &n, &e) < 0) {
-            log_error("entry %s: %s", m->key, e.text);
-            l->large = xstrdup("");
-            n = 0;
-        }
-        close(m->fds[0]);
-        m->head.n_fds--;
-        memmove(m->fds, m->fds + 1, sizeof(int) * m->head.n_fds);
-        m->blob = l->large;
-        m->head.blob_len = (uint32_t)n;
-    }
-    return 1;
 }
 
-void keeper_link_put(struct keeper_link *l, const char *key, pid_t pid, const struct buf *blob,
-                     const int *fds, size_t n_fds)
+void keeper_link_put(struct keeper_link *l, const char *key, const int *fds, size_t n_fds)
 {
-    struct keep_head h = {
-        .type = KEEP_PUT, .key_len = (uint16_t)strlen(key), .n_fds = (uint16_t)n_fds, .pid = (int32_t)pid
-    };
-    if (!fds && n_fds) {
-        h.n_fds = 0;
-        h.flags = KEEP_SAME_FDS;
-    }
-    if (blob->len <= KEEP_INLINE_MOST) {
-        h.blob_len = (uint32_t)blob->len;
-        send_or_queue(l, &h, key, blob->len ? blob->data : "", fds);
-        return;
-    }
-    own_fd large = keep_blob_to_fd(blob->data, blob->len);
-    if (large < 0) {
-        log_error("keeper: put %s: %s", key, strerror(errno));
-        return;
-    }
-    int all[KEEP_FDS_MOST] = { large };
-    if (fds)
-        memcpy(all + 1, fds, sizeof(int) * n_fds);
-    h.flags = KEEP_BLOB_FD;
-    h.n_fds++;
-    send_or_queue(l, &h, key, "", all);
+    send_or_queue(l, KEEP_PUT, key, fds, n_fds);
 }
 
 void keeper_link_delete(struct keeper_link *l, const char *key)
 {
-    struct keep_head h = { .type = KEEP_DELETE, .key_len = (uint16_t)strlen(key) };
-    send_or_queue(l, &h, key, "", NULL);
+    send_or_queue(l, KEEP_DELETE, key, NULL, 0);
 }
 
 void keeper_link_say(struct keeper_link *l, enum keep_type type)
 {
-    struct keep_head h = { .type = (uint16_t)type };
-    send_or_queue(l, &h, "", "", NULL);
+    send_or_queue(l, type, "", NULL, 0);
 }
 
 bool keeper_link_settled(const struct keeper_link *l)
 {
     return list_empty(&l->queue);
-}
-
-int keeper_link_fd(const struct keeper_link *l)
-{
-    return l->dead ? -1 : l->sock;
 }
 
 struct keeper_link *keeper_link_new(uv_loop_t *loop, int sock, const struct keeper_link_events *ev, void *arg)
@@ -252,7 +196,6 @@ static void closed(uv_handle_t *h)
     close(l->sock);
     while (!list_empty(&l->queue))
         unsent_free(container_of(l->queue.next, struct unsent, link));
-    text_free(&l->large);
     free(l);
 }
 

@@ -1,8 +1,9 @@
-/* src/store/keeper_link.h: velosd's end of the line to velos-keeper: what is put here outlives us.
+/* src/store/keeper_link.h: velosd's end of the line to velos-keeper: descriptors that are put here outlive
+ * us.
  *
  * A put that returned is either in the kernel (safe) or, when the keeper is behind, in our queue, in order;
- * keeper_link_settled() tells which. Who is about to do what must not be lost with us (spawn, reap) asks it
- * first and goes on in `drained`. */
+ * keeper_link_settled() tells which. Who is about to do what must not be lost with us (spawn) asks it first
+ * and goes on in `drained`. */
 #pragma once
 #include <uv.h>
 
@@ -12,7 +13,6 @@ struct keeper_link;
 
 struct keeper_link_events {
     void (*exited)(void *arg, const char *key, pid_t pid, int status); /* an adopted child has ended */
-    void (*born)(void *arg, const char *key, pid_t pid);               /* late word of a child */
     void (*drained)(void *arg);                                        /* settled again */
     void (*gone)(void *arg);                                           /* the keeper is dead */
 };
@@ -21,19 +21,15 @@ struct keeper_link *keeper_link_new(uv_loop_t *loop, int sock, const struct keep
                                     void *arg);
 struct keeper_link *keeper_link_free(struct keeper_link *l);
 
-/* Before the loop runs: blocks until the next entry. 1: *m is filled (descriptors are the caller's, blob is
- * valid until the next call); 0: that was all, *keeper_pid is set; -1: the keeper is gone. A blob that came
- * as a memfd is in m->blob as text all the same. */
+/* Before the loop runs: blocks until the next entry. 1: *m is filled (descriptors are the caller's); 0: that
+ * was all, *keeper_pid is set; -1: the keeper is gone. */
 int keeper_link_next_entry(struct keeper_link *l, struct keep_msg *m, pid_t *keeper_pid);
 
-/* pid: the child this entry is about, or 0. Descriptors stay the caller's. fds NULL with n_fds > 0: as
- * many as were put last time, and they are still the same: only the text goes over. */
-void keeper_link_put(struct keeper_link *l, const char *key, pid_t pid, const struct buf *blob,
-                     const int *fds, size_t n_fds);
+/* Descriptors stay the caller's. */
+void keeper_link_put(struct keeper_link *l, const char *key, const int *fds, size_t n_fds);
 void keeper_link_delete(struct keeper_link *l, const char *key);
 void keeper_link_say(struct keeper_link *l, enum keep_type type);
 bool keeper_link_settled(const struct keeper_link *l);
-int keeper_link_fd(const struct keeper_link *l); /* for a child's KEEP_BORN; -1: there is no keeper */
-void keeper_link_listen(struct keeper_link *l);  /* from here on events come */
-void keeper_link_hear(struct keeper_link *l);  /* what has arrived, now: events come from inside this call */
-void keeper_link_flush(struct keeper_link *l); /* blocking, at our end: sends what is queued */
+void keeper_link_listen(struct keeper_link *l); /* from here on events come */
+void keeper_link_hear(struct keeper_link *l);   /* what has arrived, now: events come from inside this call */
+void keeper_link_flush(struct keeper_link *l);  /* blocking, at our end: sends what is queued */

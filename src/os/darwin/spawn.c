@@ -1,8 +1,8 @@
 /* Compiled in CI, not run there.
  *
  * fork(2) with a pipe that tells how exec went: posix_spawn(2) could make the session and place the
- * descriptors, but not the rest of what an app is promised before its first instruction (its word to the
- * keeper, another user, umask, limits). In the child only async-signal-safe calls are made: other threads of
+ * descriptors, but not the rest of what an app is promised before its first instruction (its pid in the
+ * ledger, another user, umask, limits). In the child only async-signal-safe calls are made: other threads of
  * ours may have held a lock at the fork. Descriptors of ours are close-on-exec; there is no close_range(2)
  * for what is not. */
 #include "os/spawn.h"
@@ -45,21 +45,11 @@ static int place(int fd, int target)
     return fd < 0 ? 0 : dup2(fd, target);
 }
 
-static int tell_keeper(const struct os_spawn *s)
-{
-    if (s->keeper_fd < 0)
-        return 0;
-    *s->born_pid = (int32_t)getpid();
-    struct iovec part = { s->born, s->born_len };
-    return os_sock_send(s->keeper_fd, &(struct msghdr){ .msg_iov = &part, .msg_iovlen = 1 }) < 0 ? -1 : 0;
-}
-
 static no_return void child(const struct os_spawn *s, int tell)
 {
-    struct failure f = { .step = SPAWN_KEEPER };
+    struct failure f = { .step = SPAWN_FORK };
     sigset_t none;
-    if (tell_keeper(s) < 0)
-        goto failed;
+    *s->born = (int32_t)getpid();
     setsid();
     default_signals();
     umask(s->umask);
@@ -71,7 +61,6 @@ static no_return void child(const struct os_spawn *s, int tell)
         }
     }
 
-    f.step = SPAWN_FORK;
     int in = s->in < 0 ? open("/dev/null", O_RDONLY | O_CLOEXEC) : s->in;
     if (in < 0 || place(in, 0) < 0 || place(s->out, 1) < 0 || place(s->err, 2) < 0)
         goto failed;
@@ -140,9 +129,15 @@ pid_t os_spawn(const struct os_spawn *s, enum os_spawn_step *step)
     *step = SPAWN_OK;
     if (n != sizeof(f)) /* closed by exec */
         return pid;
+    *s->born = 0;
     while (waitpid(pid, NULL, 0) < 0 && errno == EINTR) {
     }
     *step = f.step;
     errno = f.error;
     return -1;
+}
+
+int os_spawn_init(void)
+{
+    return 0;
 }

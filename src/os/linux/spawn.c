@@ -1,15 +1,23 @@
-/* vfork(2): the child borrows our memory until exec, so it tells of a failure by writing to it, and a spawn
- * costs the same however large we are. What that demands: the function is never inlined (a caller's
- * temporaries would share its frame), all signals are blocked around it (a handler would run on our memory
- * in the child), and only async-signal-safe calls are made. Identities are changed by raw system calls:
- * glibc's setuid() would change the threads it believes to be its own, which are ours. */
+/* clone(2) as vfork(2) does it, but on a stack of its own: the child borrows our memory until exec, so it
+ * tells of a failure by writing to it, and a spawn costs the same however large we are. It borrows our table
+ * of descriptors too: to copy some thousands of them, and to close them again at exec, would cost more than
+ * all the rest. What it needs is put into low places beforehand; close_range(2) then gives it a table of its
+ * own with nothing but those (CLOSE_RANGE_UNSHARE, Linux 5.9). The kernel writes its pid before it runs
+ * (CLONE_PARENT_SETTID).
+ *
+ * What that demands: all signals are blocked around it (a handler would run on our memory in the child), and
+ * only async-signal-safe calls are made. Identities are changed by raw system calls: glibc's setuid() would
+ * change the threads it believes to be its own, which are ours. */
 #include "os/spawn.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/close_range.h>
+#include <sched.h>
 #include <signal.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -17,8 +25,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-struct failure {
+/* Where what a child gets is put: low numbers, above those it gets it as. In between spawns they hold
+ * /dev/null, so that nothing else lands there. */
+enum { PLACE_IN, PLACE_OUT, PLACE_ERR, PLACE_CHANNEL, PLACES, LOWEST_PLACE = 4 };
+static int places[PLACES], null_fd = -1;
+
+struct birth {
+    const struct os_spawn *spawn;
     const sigset_t *changed_signals;
+    bool shares_fds;
     volatile int error;
     volatile enum os_spawn_step step;
 };
@@ -58,90 +73,123 @@ static int set_user(const struct os_spawn *s)
     return (int)syscall(SYS_setresuid, s->uid, s->uid, s->uid);
 }
 
-/* The target may be one of 0, 1, 2 already taken by another source; ours are all above 2. */
-static int place(int fd, int target)
+/* The descriptors as the app is to find them: 0, 1, 2, perhaps 3, and none beside. */
+static int arrange_fds(const struct birth *b)
 {
-    return fd < 0 ? 0 : dup2(fd, target);
+    bool channel = b->spawn->channel >= 0;
+    if (b->shares_fds && close_range((unsigned)places[PLACES - 1] + 1, ~0U, CLOSE_RANGE_UNSHARE) < 0)
+        return -1;
+    if (dup2(places[PLACE_IN], 0) < 0 || dup2(places[PLACE_OUT], 1) < 0 || dup2(places[PLACE_ERR], 2) < 0 ||
+        (channel && dup2(places[PLACE_CHANNEL], 3) < 0))
+        return -1;
+    close_range(channel ? 4 : 3, ~0U,
+                CLOSE_RANGE_CLOEXEC); /* older than 5.11: ours are close-on-exec anyway */
+    return 0;
 }
 
-static int tell_keeper(const struct os_spawn *s)
+static void limit_fds(rlim_t most)
 {
-    if (s->keeper_fd < 0)
-        return 0;
-    *s->born_pid = (int32_t)getpid();
-    return send(s->keeper_fd, s->born, s->born_len, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -1 : 0;
+    struct rlimit r;
+    if (most && getrlimit(RLIMIT_NOFILE, &r) == 0) {
+        r.rlim_cur = most;
+        setrlimit(RLIMIT_NOFILE, &r);
+    }
 }
 
-static no_return void child(const struct os_spawn *s, struct failure *f)
+static int child(void *arg)
 {
     static const sigset_t none;
-    f->step = SPAWN_KEEPER;
-    if (tell_keeper(s) < 0)
+    struct birth *b = arg;
+    const struct os_spawn *s = b->spawn;
+    b->step = SPAWN_FORK;
+    if (arrange_fds(b) < 0)
         goto failed;
     setsid();
-    default_signals(f->changed_signals);
+    default_signals(b->changed_signals);
     umask(s->umask);
-    if (s->nofile) {
-        struct rlimit r;
-        if (getrlimit(RLIMIT_NOFILE, &r) == 0) {
-            r.rlim_cur = (rlim_t)s->nofile;
-            setrlimit(RLIMIT_NOFILE, &r);
-        }
-    }
-
-    f->step = SPAWN_FORK;
-    int in = s->in < 0 ? open("/dev/null", O_RDONLY | O_CLOEXEC) : s->in;
-    if (in < 0 || place(in, 0) < 0 || place(s->out, 1) < 0 || place(s->err, 2) < 0)
-        goto failed;
-    if (s->channel >= 0 && (s->channel == 3 ? fcntl(3, F_SETFD, 0) : dup2(s->channel, 3)) < 0)
-        goto failed;
-    close_range(s->channel >= 0 ? 4 : 3, ~0U,
-                CLOSE_RANGE_CLOEXEC); /* older than 5.11: ours are close-on-exec anyway */
-
-    f->step = SPAWN_USER;
+    limit_fds((rlim_t)s->nofile);
+    b->step = SPAWN_USER;
     if (set_user(s) < 0)
         goto failed;
-    f->step = SPAWN_CHDIR;
+    b->step = SPAWN_CHDIR;
     if (chdir(s->cwd) < 0)
         goto failed;
-    f->step = SPAWN_EXEC;
+    b->step = SPAWN_EXEC;
     sigprocmask(SIG_SETMASK, &none, NULL);
     execve(s->exec, s->argv, s->envp);
 failed:
-    f->error = errno;
+    b->error = errno;
     _exit(127);
 }
 
-static __attribute__((noinline)) pid_t vfork_child(const struct os_spawn *s, struct failure *f)
+/* Puts fd, or /dev/null, into a place. */
+static int place(int fd, int at)
 {
-    pid_t pid = vfork();
-    if (pid == 0)
-        child(s, f);
+    return dup3(fd >= 0 ? fd : null_fd, places[at], O_CLOEXEC);
+}
+
+int os_spawn_init(void)
+{
+    own_fd null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (null_fd >= 0)
+        return 0;
+    for (int i = 0; i < PLACES; i++) {
+        places[i] = fcntl(null, F_DUPFD_CLOEXEC, LOWEST_PLACE);
+        if (places[i] < 0)
+            return -1;
+    }
+    null_fd = fcntl(null, F_DUPFD_CLOEXEC, LOWEST_PLACE);
+    return null_fd < 0 ? -1 : 0;
+}
+
+/* valgrind knows fork and vfork, and no clone that shares descriptors. */
+static bool may_share_fds(void)
+{
+    static int answer = -1;
+    if (answer < 0) {
+        const char *preloaded = getenv("LD_PRELOAD");
+        answer = close_range(~0U, ~0U, 0) == 0 && !(preloaded && strstr(preloaded, "vgpreload"));
+    }
+    return answer;
+}
+
+static pid_t bear(struct birth *b)
+{
+    static _Alignas(
+        64) char stack[64 << 10]; /* one child at a time uses it; what is not touched is not there */
+    int flags = CLONE_VM | CLONE_VFORK | CLONE_PARENT_SETTID | SIGCHLD | (b->shares_fds ? CLONE_FILES : 0);
+    sigset_t all, was;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &was);
+    pid_t pid = clone(child, stack + sizeof(stack), flags, b, b->spawn->born);
+    int why = errno;
+    pthread_sigmask(SIG_SETMASK, &was, NULL);
+    errno = why;
     return pid;
 }
 
 pid_t os_spawn(const struct os_spawn *s, enum os_spawn_step *step)
 {
-    struct failure f = { .changed_signals = changed_signals() };
-    sigset_t all, was;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &was);
-    pid_t pid = vfork_child(s, &f);
-    int fork_error = errno;
-    pthread_sigmask(SIG_SETMASK, &was, NULL);
-
-    if (pid < 0) {
-        *step = SPAWN_FORK;
-        errno = fork_error;
+    struct birth b = { .spawn = s, .changed_signals = changed_signals(), .shares_fds = may_share_fds() };
+    *step = SPAWN_FORK;
+    if ((null_fd < 0 && os_spawn_init() < 0) || place(s->in, PLACE_IN) < 0 || place(s->out, PLACE_OUT) < 0 ||
+        place(s->err, PLACE_ERR) < 0 || place(s->channel, PLACE_CHANNEL) < 0)
         return -1;
-    }
-    if (f.error) {
-        while (waitpid(pid, NULL, 0) < 0 && errno == EINTR) {
-        }
-        *step = f.step;
-        errno = f.error;
+    pid_t pid = bear(&b);
+    int why = errno;
+    for (int at = 0; at < PLACES; at++)
+        place(-1, at);
+    errno = why;
+    if (pid < 0)
         return -1;
+    if (!b.error) {
+        *step = SPAWN_OK;
+        return pid;
     }
-    *step = SPAWN_OK;
-    return pid;
+    *s->born = 0;
+    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR) {
+    }
+    *step = b.step;
+    errno = b.error;
+    return -1;
 }
