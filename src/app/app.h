@@ -141,6 +141,13 @@ struct change {
     bool deleted;
 };
 
+/* For census.h: who was nobody's at the last pass. */
+struct strangers {
+    pid_t *pids; /* ascending */
+    size_t n;
+    unsigned turn;
+};
+
 struct world {
     uv_loop_t *loop;
     const char *home;
@@ -169,6 +176,7 @@ struct world {
     int sigchild;
     uv_poll_t child;
     uv_timer_t sample; /* metrics, while anything runs */
+    struct strangers strangers;
 
     int64_t seq;       /* of the last event */
     int64_t started;   /* wall ms: the first velosd of this keeper */

@@ -30,19 +30,22 @@ static pid_t lead_of(const struct census *c, const struct instance *in)
 
 static bool is_parent(const struct census *c, pid_t pid)
 {
-    return pid == getpid() || pid == c->world->keeper_pid;
+    return pid == c->self || pid == c->world->keeper_pid;
 }
 
-void census_take(struct census *c, const struct world *w, struct instance *const *ask, size_t n)
+static void take(struct census *c, const struct world *w, struct instance *const *ask, size_t n,
+                 procstat_skip *skip, void *arg)
 {
     *c = (struct census){ .world = w };
     size_t vanished;
-    ssize_t count = procstat_all(&c->all, &vanished);
+    pid_t self = getpid();
+    ssize_t count = procstat_all(&c->all, &vanished, skip, arg);
     if (count < 0)
         log_error("census: /proc: %s", strerror(errno));
     c->n = count < 0 ? 0 : (size_t)count;
     c->owner = xcalloc(c->n, sizeof(*c->owner));
     c->vanished = vanished > 0;
+    c->self = self;
     for (size_t i = 0; i < c->n; i++) {
         /* a zombie that is ours or the keeper's to reap: it was alive a moment ago */
         c->unsure |= census_is_dead(&c->all[i]) && is_parent(c, c->all[i].ppid);
@@ -54,6 +57,55 @@ void census_take(struct census *c, const struct world *w, struct instance *const
         if (lead)
             map_put(&c->leads, (uint64_t)lead, (void *)(uintptr_t)(ask[i]->id + 1));
     }
+}
+
+void census_take(struct census *c, const struct world *w, struct instance *const *ask, size_t n)
+{
+    take(c, w, ask, n, NULL, NULL);
+}
+
+/* Those of the last pass that are skipped in this one are kept; the others are asked for anew. */
+struct skipping {
+    struct strangers *was;
+    pid_t *kept;
+    size_t n_kept;
+};
+
+static int by_number(const void *a, const void *b)
+{
+    pid_t x = *(const pid_t *)a, y = *(const pid_t *)b;
+    return (x > y) - (x < y);
+}
+
+static bool is_skipped(void *arg, pid_t pid)
+{
+    struct skipping *s = arg;
+    if ((unsigned)pid % STRANGERS_EVERY == s->was->turn ||
+        !bsearch(&pid, s->was->pids, s->was->n, sizeof(pid), by_number))
+        return false;
+    s->kept[s->n_kept++] = pid;
+    return true;
+}
+
+void census_take_ours(struct census *c, const struct world *w, struct instance *const *ask, size_t n,
+                      struct strangers *s)
+{
+    struct skipping skip = { .was = s, .kept = xcalloc(s->n + 1, sizeof(pid_t)) };
+    s->turn = (s->turn + 1) % STRANGERS_EVERY;
+    take(c, w, ask, n, s->n ? is_skipped : NULL, &skip);
+    free(s->pids);
+    s->pids = skip.kept;
+    s->n = skip.n_kept;
+}
+
+void census_note_strangers(struct census *c, struct strangers *s)
+{
+    s->pids = xrealloc(s->pids, (s->n + c->n + 1) * sizeof(*s->pids));
+    for (size_t i = 0; i < c->n; i++)
+        if (census_owner(c, &c->all[i]) == CENSUS_NOBODY)
+            s->pids[s->n++] = c->all[i].pid;
+    qsort(s->pids, s->n, sizeof(*s->pids), by_number);
+    s->pids = xrealloc(s->pids, (s->n + 1) * sizeof(*s->pids));
 }
 
 void census_done(struct census *c)
@@ -107,7 +159,7 @@ int64_t census_owner(struct census *c, const struct proc_info *p)
     if (*owner != CENSUS_NOT_KNOWN_YET)
         return *owner;
     *owner = CENSUS_NOBODY; /* against a loop made of reused numbers */
-    if (p->pid == getpid() || p->pid == c->world->keeper_pid)
+    if (is_parent(c, p->pid))
         return CENSUS_NOBODY;
     int64_t found = owner_by_lead(c, p);
     const struct proc_info *parent = find(c, p->ppid);

@@ -10,6 +10,7 @@
 
 struct census {
     const struct world *world;
+    pid_t self;
     struct proc_info *all;
     size_t n;
     int64_t *owner;    /* per process: an instance's id, or one of the two below */
@@ -24,6 +25,13 @@ enum { CENSUS_NOT_KNOWN_YET = -2, CENSUS_NOBODY = -1 };
 
 /* Of the instances in `ask`; those of others count as nobody's. */
 void census_take(struct census *c, const struct world *w, struct instance *const *ask, size_t n);
+
+/* For figures, where a process that is missed now and then does no harm: those that were strangers last time
+ * are looked at in one of STRANGERS_EVERY passes only, in turns (their numbers may be given anew). */
+enum { STRANGERS_EVERY = 8 };
+void census_take_ours(struct census *c, const struct world *w, struct instance *const *ask, size_t n,
+                      struct strangers *s);
+void census_note_strangers(struct census *c, struct strangers *s); /* once owners were asked for */
 int64_t census_owner(struct census *c, const struct proc_info *p);
 bool census_is_dead(const struct proc_info *p);
 void census_done(struct census *c);

@@ -62,10 +62,11 @@ static size_t collect_owned(struct census *c, struct owned *out)
 static void look_at_all(struct world *w, struct instance *const *ask, size_t n_ask)
 {
     struct census c;
-    census_take(&c, w, ask, n_ask);
+    census_take_ours(&c, w, ask, n_ask, &w->strangers);
     struct owned *owned = xcalloc(c.n, sizeof(*owned));
     const struct proc_info **run = xcalloc(c.n, sizeof(struct proc_info *));
     size_t n = collect_owned(&c, owned);
+    census_note_strangers(&c, &w->strangers);
     int64_t now = time_mono_ms();
     for (size_t i = 0; i < n;) {
         size_t len = 0;

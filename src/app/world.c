@@ -73,6 +73,7 @@ void world_done(struct world *w)
     fd_done(&w->notify);
     w->ledger = ledger_free(w->ledger);
     fd_done(&w->ledger_fd);
+    free(w->strangers.pids);
     map_done(&w->by_id);
     map_done(&w->by_pid);
     map_done(&w->by_stream);

@@ -23,8 +23,15 @@ void procstat_name(pid_t pid, char out[20]);
 bool procstat_read(pid_t pid, struct proc_info *out);
 
 /* Every process, in one pass over /proc. Returns the count, or -1 with errno. *out is malloced; *vanished
- * counts those that ended between being listed and being read. */
-ssize_t procstat_all(struct proc_info **out, size_t *vanished);
+ * counts those that ended between being listed and being read. skip, if not NULL, is asked about each; those
+ * it says true to are not looked at. */
+typedef bool procstat_skip(void *arg, pid_t pid);
+ssize_t procstat_all(struct proc_info **out, size_t *vanished, procstat_skip *skip, void *arg);
+
+/* Our own children, zombies too, orphans that fell to us too; while nobody reaps them the list can only grow.
+ * Returns the count, or -1 where the system has no such list (Linux: CONFIG_PROC_CHILDREN). *out is malloced.
+ */
+ssize_t procstat_children(pid_t **out);
 
 /* The value of a variable in the environment the process was exec'ed with. */
 enum procstat_env {

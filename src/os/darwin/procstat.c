@@ -59,7 +59,7 @@ bool procstat_read(pid_t pid, struct proc_info *out)
     return true;
 }
 
-ssize_t procstat_all(struct proc_info **out, size_t *vanished)
+ssize_t procstat_all(struct proc_info **out, size_t *vanished, procstat_skip *skip, void *arg)
 {
     enum { BORN_MEANWHILE = 64 };
     *vanished = 0;
@@ -72,6 +72,8 @@ ssize_t procstat_all(struct proc_info **out, size_t *vanished)
     struct proc_info *all = n > 0 ? xcalloc((size_t)n, sizeof(*all)) : NULL;
     ssize_t len = n > 0 ? 0 : -1;
     for (int i = 0; i < n; i++) {
+        if (skip && skip(arg, pids[i]))
+            continue;
         bool there = procstat_read(pids[i], &all[len]);
         len += there;
         *vanished += !there;
@@ -79,6 +81,11 @@ ssize_t procstat_all(struct proc_info **out, size_t *vanished)
     free(pids);
     *out = all;
     return len;
+}
+
+ssize_t procstat_children(pid_t **out)
+{
+    return -1;
 }
 
 void procstat_name(pid_t pid, char out[20])

@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -100,7 +101,7 @@ bool procstat_read(pid_t pid, struct proc_info *out)
     return read_at(AT_FDCWD, name, out);
 }
 
-ssize_t procstat_all(struct proc_info **out, size_t *vanished)
+ssize_t procstat_all(struct proc_info **out, size_t *vanished, procstat_skip *skip, void *arg)
 {
     *vanished = 0;
     DIR *dir = opendir("/proc");
@@ -116,12 +117,51 @@ ssize_t procstat_all(struct proc_info **out, size_t *vanished)
             all = xrealloc(all, cap * sizeof(*all));
         }
         all[n].pid = (pid_t)strtol(d->d_name, NULL, 10);
+        if (skip && skip(arg, all[n].pid))
+            continue;
         bool there = read_at(dirfd(dir), d->d_name, &all[n]);
         n += there;
         *vanished += !there;
     }
     closedir(dir);
     *out = all;
+    return (ssize_t)n;
+}
+
+static bool add_children(int tasks, const char *tid, struct buf *text)
+{
+    char path[NAME_MAX + sizeof("/children")];
+    snprintf(path, sizeof(path), "%s/children", tid);
+    own_fd fd = openat(tasks, path, O_RDONLY | O_CLOEXEC);
+    for (ssize_t n = 1; fd >= 0 && n > 0;) {
+        buf_reserve(text, 4096);
+        n = read(fd, text->data + text->len, 4096);
+        if (n < 0)
+            return false;
+        text->len += (size_t)n;
+    }
+    return fd >= 0 || errno == ENOENT; /* the thread has ended: its children are another's of ours now */
+}
+
+/* A child is the child of a thread. */
+ssize_t procstat_children(pid_t **out)
+{
+    own_buf text = { 0 };
+    bool whole = access("/proc/thread-self/children", R_OK) == 0;
+    DIR *tasks = whole ? opendir("/proc/self/task") : NULL;
+    for (struct dirent *d; tasks && whole && (d = readdir(tasks));)
+        if (d->d_name[0] != '.')
+            whole = add_children(dirfd(tasks), d->d_name, &text);
+    if (tasks)
+        closedir(tasks);
+    if (!tasks || !whole)
+        return -1;
+    buf_addc(&text, '\0');
+    size_t n = 0;
+    pid_t *pids = xcalloc(text.len / 2 + 1, sizeof(*pids)); /* a digit and a blank each, at least */
+    for (char *p = text.data, *end; (pids[n] = (pid_t)strtol(p, &end, 10)) > 0; p = end)
+        n++;
+    *out = pids;
     return (ssize_t)n;
 }
 
