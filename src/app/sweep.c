@@ -71,7 +71,8 @@ static bool has_only_mains(const struct world *w)
     return only;
 }
 
-static void sweep_by_children(struct world *w, struct instance *const *ask, size_t n)
+/* Each answer may end other instances: so by id. */
+static void tell_gone(struct world *w, struct instance *const *ask, size_t n)
 {
     int64_t *ids = xcalloc(n, sizeof(*ids));
     for (size_t i = 0; i < n; i++)
@@ -81,8 +82,7 @@ static void sweep_by_children(struct world *w, struct instance *const *ask, size
         if (!in)
             continue;
         in->tell_leftovers = false;
-        if (!in->pid)
-            instance_gone(in);
+        instance_gone(in);
     }
     free(ids);
 }
@@ -99,7 +99,7 @@ void sweep(struct world *w, struct instance *const *ask, size_t n)
 {
     struct census c;
     if (all_without_main(ask, n) && has_only_mains(w)) {
-        sweep_by_children(w, ask, n);
+        tell_gone(w, ask, n);
         return;
     }
     census_take(&c, w, ask, n);

@@ -201,7 +201,7 @@ static void free_gap(struct ledger *l, uint64_t from, uint64_t to)
     while (to - from >= (uint64_t)units_of(0) * UNIT) {
         uint64_t units = (to - from) / UNIT;
         size_t class = class_of((uint32_t)MIN(units, (uint64_t)LEDGER_TEXT_MOST / UNIT));
-        while (units_of(class) > units)
+        while (class > 0 && units_of(class) > units)
             class --;
         block_at(l, from)->units = units_of(class);
         push(&l->free_blocks[class], from);
