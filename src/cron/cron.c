@@ -194,7 +194,8 @@ static int read_fields(char *const *words, struct cron *c, struct err *e)
 {
     uint64_t bits[FIELDS] = { 0 };
     size_t first = strv_len(words) == 6 ? SECOND : MINUTE;
-    bits[SECOND] = 1;
+    if (first == MINUTE)
+        bits[SECOND] = 1;
     for (size_t i = first; i < FIELDS; i++)
         if (read_field(&fields[i], words[i - first], strlen(words[i - first]), c, &bits[i], e) < 0)
             return -1;
