@@ -87,7 +87,9 @@ static const struct {
     { "0 0 1-31 * 1", "2024-01-02 00:00", "2024-01-03 00:00" },
     { "0 0 1 * 0-6", "2024-01-02 00:00", "2024-01-03 00:00" },
     { "0 0 ? * 1", "2024-01-02 00:00", "2024-01-08 00:00" },
-    { "0 0 * * 2/5", "2024-01-02 00:00", "2024-01-09 00:00" }, /* there is no day 7 beside 0 in a step */
+    { "0 0 * * 1/5", "2024-01-01 00:00", "2024-01-06 00:00" }, /* Mondays and Saturdays */
+    /* croniter skips the first of a month behind a shorter one here. */
+    { "0 0 1,30 * *", "2023-02-16 00:00", "2023-03-01 00:00" },
 };
 
 TEST(next)
@@ -165,6 +167,7 @@ static const struct {
     { "*/ * * * *", "behind /" },
     { "*/x * * * *", "behind /" },
     { "1-10/20 * * * *", "only ever be 1" },
+    { "* * * * 2/5", "only ever be 2" }, /* to croniter there is a day 7 beside 0 */
     { "1,,2 * * * *", "missing in the list" },
     { "1, * * * *", "missing in the list" },
     { ", * * * *", "missing in the list" },

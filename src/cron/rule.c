@@ -1,9 +1,12 @@
 #include "cron/rule.h"
 
 #include <ctype.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cron/calendar.h"
+
+enum { OFFSET_MOST = 26 * 3600 };
 
 /* Reading: each takes what it understands from *p. */
 
@@ -102,7 +105,7 @@ bool rule_parse(const char *text, struct rule *out)
             return false;
     }
     *out = r;
-    return !*p;
+    return !*p && abs(r.offset[0]) < OFFSET_MOST && abs(r.offset[1]) < OFFSET_MOST;
 }
 
 /* The day of a year (days since 1970). */

@@ -9,6 +9,7 @@
 
 static const char *const folders[] = { "/usr/share/zoneinfo", "/usr/lib/zoneinfo", "/usr/share/lib/zoneinfo",
                                        "/var/db/timezone/zoneinfo" };
+static const int64_t TIME_MOST = INT64_C(1) << 55; /* some files begin with the big bang */
 enum { FILE_MOST = 1 << 20, NAME_MOST = 64 };
 
 /* A time from which on something holds; the first one from the beginning. */
@@ -90,7 +91,7 @@ static bool read_body(struct reader *r, const struct counts *c, size_t width, st
         return false;
     for (size_t i = 0; i < c->time; i++) {
         struct span *s = &z->spans[z->n];
-        s->from = read_int(r, width);
+        s->from = MAX(MIN(read_int(r, width), TIME_MOST), -TIME_MOST);
         if (!read_span(c, types, indices[i], s) || s->from < s[-1].from)
             return false;
         z->n++;
