@@ -253,10 +253,10 @@ static int read_words(char *const *words, struct cron *c, struct err *e)
 {
     if (words && text_starts(words[0], "TZ=") && read_zone(*words++, c, e) < 0)
         return -1;
-    size_t n = strv_len(words);
-    if (n == 1 && words[0][0] == '@')
+    size_t n = words ? strv_len(words) : 0;
+    if (words && n == 1 && words[0][0] == '@')
         return read_macro(words[0], c, e);
-    if (n == 5 || n == 6)
+    if (words && (n == 5 || n == 6))
         return read_fields(words, c, e);
     err_set(e, ERR_CONFIG,
             "expected 5 fields (minute hour day month weekday), 6 with seconds first, or @daily; got %zu", n);

@@ -91,7 +91,8 @@ static bool read_body(struct reader *r, const struct counts *c, size_t width, st
         return false;
     for (size_t i = 0; i < c->time; i++) {
         struct span *s = &z->spans[z->n];
-        s->from = MAX(MIN(read_int(r, width), TIME_MOST), -TIME_MOST);
+        s->from = read_int(r, width);
+        s->from = MAX(MIN(s->from, TIME_MOST), -TIME_MOST);
         if (!read_span(c, types, indices[i], s) || s->from < s[-1].from)
             return false;
         z->n++;
