@@ -209,3 +209,77 @@ def can_fire(plain):
         return True
     first = min(map(int, days.split(",")))
     return any(first <= (29 if m == 2 else calendar.monthrange(2024, m)[1]) for m in months)
+
+
+# Globs. git is asked about files and folders that are there: whether a path is a folder, it sees itself.
+
+LETTERS = ["a", "b", "ab", "ba", "aab", "c.js", "a.js", "a b", "[a]", "x!", "-", "A", "7", "ü"]
+PIECES = ["a", "b", "ab", "*", "**", "?", "[ab]", "[!a]", "[a-c]", "[^b-]", "[[:alpha:]]", "[[:digit:]a]", "\\a", "\\*", "\\[", "c.js"]
+PIECES += [".js", "A", "-", "[]a]", "[a", "ü", " ", "!", "[a-", "x!", "[[:no:]]", "]", "\\"]
+
+
+def random_pattern(rng):
+    names = ["".join(rng.choice(PIECES) for _ in range(rng.choice([1, 1, 1, 2, 2, 3]))) for _ in range(rng.choice([1, 1, 1, 2, 2, 3]))]
+    for i, _ in enumerate(names):
+        if rng.random() < 0.15:
+            names[i] = rng.choice(["*", "**", "***"])
+    text = "/".join(names)
+    return "!" * (rng.random() < 0.25) + "/" * (rng.random() < 0.15) + text + "/" * (rng.random() < 0.2) + " " * (rng.random() < 0.05)
+
+
+def random_tree(rng, root):
+    """Files and folders below root, as git names them; folders with a slash at their ends."""
+    found = []
+    for name in rng.sample(LETTERS, 9):
+        if rng.random() < 0.45:
+            (root / name).write_text("")
+            found.append(name)
+            continue
+        (root / name).mkdir()
+        found.append(f"{name}/")
+        for below in rng.sample(LETTERS, 4):
+            if rng.random() < 0.5:
+                (root / name / below).write_text("")
+                found.append(f"{name}/{below}")
+            else:
+                (root / name / below).mkdir()
+                (root / name / below / "a.js").write_text("")
+                (root / name / below / "ab").mkdir()
+                found += [f"{name}/{below}/", f"{name}/{below}/a.js", f"{name}/{below}/ab/"]
+    return found
+
+
+def git_answers(root, paths):
+    """For each path the pattern that decides, or ""."""
+    asked = "".join(f"{p.rstrip('/')}\0" for p in paths)
+    git = ["git", "-c", "core.excludesFile=/dev/null", "check-ignore", "--no-index", "-v", "-n", "-z", "--stdin"]
+    done = subprocess.run(git, cwd=root, input=asked.encode(), capture_output=True)
+    assert done.returncode in (0, 1), done.stderr
+    fields = done.stdout.decode().split("\0")[:-1]
+    assert len(fields) == 4 * len(paths)
+    return fields[2::4]
+
+
+def test_globs_agree_with_git(tmp_path, full_length):
+    """A folder for each set of patterns, with a tree of its own."""
+    rng = random.Random(SEED)
+    print(f"VELOS_SEED={SEED}")
+    subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
+    asked, paths, sets = [], [], []
+    for i in range(6000 if full_length else 400):
+        root = tmp_path / str(i)
+        root.mkdir()
+        patterns = [random_pattern(rng) for _ in range(rng.choice([1, 1, 2, 3, 5]))]
+        tree = random_tree(rng, root)
+        (root / ".gitignore").write_text("".join(f"{p}\n" for p in patterns))
+        asked += ["\t".join(["patterns", *patterns])] + [f"path\t{path}" for path in tree]
+        sets += [None] + [(patterns, path) for path in tree]
+        paths += [f"{i}/{path}" for path in tree]
+    answers = iter(git_answers(tmp_path, paths))
+    decided = 0
+    for what, got in zip(sets, ask("glob", asked)):
+        if what:
+            want = next(answers)
+            decided += bool(want)
+            assert got.rstrip(" ") == want.rstrip(" "), f"{what[1]} with {what[0]}: {got!r}, git says {want!r}"
+    assert decided > len(paths) / 5

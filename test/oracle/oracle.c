@@ -1,14 +1,17 @@
-/* Answers for oracles, line by line (test/e2e/test_oracles.py asks somebody else the same):
+/* Answers for test/e2e/test_oracles.py, which asks somebody else the same. A line of stdin, a line of stdout.
  *
- *     oracle cron    "ZONE<tab>EXPRESSION<tab>AFTER<tab>N"    the next N times behind AFTER (seconds since
- * 1970), or "error TEXT" */
+ *     oracle cron    ZONE, EXPRESSION, AFTER, N with tabs between: the next N times behind AFTER (seconds
+ * since 1970), or "error TEXT" oracle glob    PATTERNS with tabs between, which are used from there on; or,
+ * behind a blank, a path (a folder when a slash ends it): the pattern that decides about it, or "" */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cron/cron.h"
+#include "watch/glob.h"
 
 enum { LINE = 1 << 16 };
+static struct globs *patterns;
 
 static char *field(char **line)
 {
@@ -35,15 +38,37 @@ static void answer_cron(char *line)
     printf("\n");
 }
 
+static void answer_glob(char *line)
+{
+    const struct glob *by = NULL;
+    if (strcmp(field(&line), "patterns") == 0) {
+        globs_free(patterns);
+        patterns = globs_new();
+        while (line && *line)
+            globs_add(patterns, field(&line));
+        printf("\n");
+        return;
+    }
+    const char *path = field(&line);
+    bool folder = text_ends(path, "/");
+    own_text name = xstrndup(path, strlen(path) - folder);
+    globs_ignore(patterns, name, folder, &by);
+    printf("%s\n", by ? glob_text(by) : "");
+}
+
 int main(int argc, char **argv)
 {
     static char line[LINE];
     const char *what = argc > 1 ? argv[1] : "";
-    if (strcmp(what, "cron") != 0) {
-        fprintf(stderr, "usage: oracle cron\n");
+    void (*answer)(char *) = strcmp(what, "cron") == 0   ? answer_cron
+                             : strcmp(what, "glob") == 0 ? answer_glob
+                                                         : NULL;
+    if (!answer) {
+        fprintf(stderr, "usage: oracle cron|glob\n");
         return 2;
     }
     while (fgets(line, sizeof(line), stdin))
-        answer_cron(line);
+        answer(line);
+    patterns = globs_free(patterns);
     return 0;
 }
