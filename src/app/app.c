@@ -20,7 +20,7 @@ static void drop_environ(struct world *w, struct environ_blob *b)
     environ_unref(b);
 }
 
-void app_set_environ(struct app *a, char *const *env)
+static struct environ_blob *intern(const struct app *a, char *const *env)
 {
     own_buf text = { 0 };
     bool made;
@@ -28,13 +28,18 @@ void app_set_environ(struct app *a, char *const *env)
     struct environ_blob *b = environ_intern(&a->world->environs, text.len ? text.data : "", text.len, &made);
     if (made)
         entry_put_environ(a->world, b);
+    return b;
+}
+
+void app_set_environ(struct app *a, char *const *env)
+{
     struct environ_blob *before = a->base;
-    a->base = b;
+    a->base = intern(a, env);
     entry_put_app(a);
     drop_environ(a->world, before);
 }
 
-struct app *app_new(struct world *w, struct app_spec *take_spec, const struct app_origin *o)
+struct app *app_new_bare(struct world *w, struct app_spec *take_spec, const struct app_origin *o)
 {
     struct app *a = xnew(struct app);
     a->world = w;
@@ -44,12 +49,19 @@ struct app *app_new(struct world *w, struct app_spec *take_spec, const struct ap
     a->nofile = o->nofile;
     a->created = time_wall_ms();
     a->token = o->token ? xstrdup(o->token) : NULL;
-    a->is_new = true;
     list_init(&a->requests);
     list_init(&a->touched);
     list_append(&w->apps, &a->link);
     w->n_apps++;
-    app_set_environ(a, o->env);
+    a->base = intern(a, o->env);
+    return a;
+}
+
+struct app *app_new(struct world *w, struct app_spec *take_spec, const struct app_origin *o)
+{
+    struct app *a = app_new_bare(w, take_spec, o);
+    a->is_new = true;
+    entry_put_app(a);
     app_grow(a, app_instances_wanted(a->spec));
     return a;
 }

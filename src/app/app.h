@@ -33,6 +33,7 @@ enum cause { /* why a life ended, or why a state was entered */
              CAUSE_N
 };
 const char *cause_name(enum cause c);
+enum cause cause_find(const char *name); /* CAUSE_UNKNOWN for a name of another version */
 
 struct exit_status {
     bool known; /* false: somebody else reaped it */
@@ -217,6 +218,8 @@ struct app_origin { /* of the caller who starts an app */
     const char *token;
 };
 struct app *app_new(struct world *w, struct app_spec *take_spec, const struct app_origin *o);
+/* Without instances, and not put yet: for who knows which ones it had (saved.c). */
+struct app *app_new_bare(struct world *w, struct app_spec *take_spec, const struct app_origin *o);
 void app_set_spec(struct app *a, struct app_spec *take_spec,
                   char *const *env); /* new settings, for the next start;
      instances above the new number are the caller's to stop and close */
@@ -247,6 +250,8 @@ void instance_describe_end(const struct instance *in,
 void instance_reset(struct instance *in);  /* counters to zero, the row of unstable exits forgotten */
 void instance_close(struct instance *in);  /* after STOPPED or ERRORED: drains the logs, then goes */
 void instance_put(struct instance *in);
+/* New, and as it was saved: WAITING is due now; the caller puts it. */
+void instance_restore(struct instance *in, enum life life, enum cause cause);
 void instance_resume(struct instance *in); /* goes on where the daemon before us was */
 void instance_set_reason(struct instance *in, const char *fmt, ...) printf_like(2, 3);
 int64_t instance_uptime(const struct instance *in);                                  /* ms; -1: no child */

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/time.h"
 #include "daemon/show.h"
+#include "daemon/state.h"
 #include "os/heap.h"
 
 enum { TRIM_FROM = 16 }; /* items */
@@ -32,7 +33,8 @@ struct op {
     bool going; /* op_go was called: it may end */
     struct item **items;
     size_t n, open;
-    void (*done)(struct daemon *d, size_t count);
+    char *warning;
+    op_ended *done;
 };
 
 struct op *op_new_silent(struct daemon *d)
@@ -62,6 +64,7 @@ static void op_free(struct op *o)
     }
     list_remove(&o->link);
     free(o->items);
+    free(o->warning);
     free(o->token);
     free(o->id);
     free(o);
@@ -88,12 +91,15 @@ static void op_finish(struct op *o)
         json_raw(&j, NULL, o->items[i]->outcome);
     json_close(&j, ']');
     json_int(&j, "stopped", (int64_t)o->n);
+    if (o->warning)
+        json_str(&j, "warning", o->warning);
     json_close(&j, '}');
     answer_result(o->daemon, o->conn, o->id, json.data);
     struct daemon *d = o->daemon;
-    void (*done)(struct daemon *, size_t) = o->done;
+    op_ended *done = o->done;
     size_t count = o->n;
     op_free(o);
+    state_changed(d);
     if (count > TRIM_FROM) /* what a large request took on the way goes back to the system */
         os_heap_trim();
     if (done)
@@ -153,9 +159,25 @@ void op_add_error(struct op *o, const char *name, const struct err *e)
     item_new(o, OP_START)->outcome = outcome_error(name, e);
 }
 
-void op_when_done(struct op *o, void (*done)(struct daemon *d, size_t count))
+void op_when_done(struct op *o, op_ended *done)
 {
     o->done = done;
+}
+
+void op_warn(struct op *o, const char *text)
+{
+    free(o->warning);
+    o->warning = xstrdup(text);
+}
+
+void op_fail(struct op *o, const struct err *e)
+{
+    struct daemon *d = o->daemon;
+    op_ended *done = o->done;
+    answer_error(d, o->conn, o->id, e);
+    op_free(o);
+    if (done)
+        done(d, 0);
 }
 
 static bool is_ending(enum op_kind k)
@@ -208,12 +230,14 @@ void op_go(struct op *o)
 static void begin(struct app *a, const struct item *it)
 {
     static const enum life_event events[] = {
-        [OP_START] = EV_START, [OP_STOP] = EV_STOP, [OP_RESTART] = EV_RESTART, [OP_DELETE] = EV_STOP
+        [OP_START] = EV_START, [OP_STOP] = EV_STOP,       [OP_RESTART] = EV_RESTART,
+        [OP_DELETE] = EV_STOP, [OP_RESURRECT] = EV_START,
     };
     if (it->kind == OP_RELOAD || it->kind == OP_SCALE)
         return; /* step by step: advance_reload(), advance_scale() */
     for (int i = 0; i < (int)a->n && (is_ending(it->kind) || i < app_instances_wanted(a->spec)); i++)
-        instance_command(a->instances[i], events[it->kind], it->op->token, it->op->retry);
+        if (it->kind != OP_RESURRECT || a->instances[i]->life == LIFE_WAITING)
+            instance_command(a->instances[i], events[it->kind], it->op->token, it->op->retry);
 }
 
 static const struct instance *find_life(const struct app *a, enum life life)
@@ -247,6 +271,11 @@ static bool is_busy(const struct app *a)
     return false;
 }
 
+static bool starts_all(enum op_kind k)
+{
+    return k == OP_START || k == OP_RESTART || k == OP_RESURRECT;
+}
+
 static bool is_complete(const struct app *a, const struct item *it)
 {
     if (it->kind == OP_RELOAD) /* what is stuck above the number cannot go */
@@ -256,7 +285,7 @@ static bool is_complete(const struct app *a, const struct item *it)
         return !is_busy(a); /* it cannot go on: judge() says why */
     if (it->kind == OP_SCALE && (int)a->n != it->wanted)
         return false;
-    if ((it->kind == OP_START || it->kind == OP_RESTART) && (int)a->n > app_instances_wanted(a->spec))
+    if (starts_all(it->kind) && (int)a->n > app_instances_wanted(a->spec))
         return false; /* new settings want fewer: trim() */
     for (size_t i = 0; i < a->n; i++) {
         const struct instance *in = a->instances[i];
@@ -328,6 +357,20 @@ static void close_instances(struct app *a)
         instance_close(a->instances[i]);
 }
 
+/* What was errored when it was saved is no failure of the resurrection. */
+static bool resurrection_failed(const struct app *a, struct err *e)
+{
+    for (size_t i = 0; i < a->n; i++) {
+        const struct instance *in = a->instances[i];
+        if (in->life != LIFE_ERRORED || !in->spawn_error)
+            continue;
+        *e = *in->spawn_error;
+        err_in(e, "%s", a->spec->name);
+        return true;
+    }
+    return false;
+}
+
 /* Why a start is no success; false if it is one. */
 static bool start_failed(const struct app *a, const struct item *it, struct err *e)
 {
@@ -371,6 +414,8 @@ static char *judge(const struct app *a, const struct item *it)
         err_hint(&e, "the instances behind it were left as they were");
         return outcome_error(a->spec->name, &e);
     }
+    if (it->kind == OP_RESURRECT && resurrection_failed(a, &e))
+        return outcome_error(a->spec->name, &e);
     if ((it->kind == OP_START || it->kind == OP_RESTART || it->kind == OP_SCALE) && start_failed(a, it, &e))
         return outcome_error(a->spec->name, &e);
     return outcome_of(a, false);
