@@ -45,6 +45,7 @@ struct app *app_new_bare(struct world *w, struct app_spec *take_spec, const stru
     a->world = w;
     a->slot = -1;
     a->spec = take_spec;
+    settings_fill_in(w->settings, a->spec);
     a->umask = o->umask;
     a->nofile = o->nofile;
     a->created = time_wall_ms();
@@ -85,6 +86,7 @@ void app_set_spec(struct app *a, struct app_spec *take_spec, char *const *env)
 {
     app_spec_free(a->spec);
     a->spec = take_spec;
+    settings_fill_in(a->world->settings, a->spec);
     app_set_environ(a, env);
     app_grow(a, app_instances_wanted(a->spec));
 }

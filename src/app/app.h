@@ -13,6 +13,7 @@
 #include "base/list.h"
 #include "base/map.h"
 #include "channel/channel.h"
+#include "conf/settings.h"
 #include "logs/pump.h"
 #include "metrics/usage.h"
 #include "store/keeper_link.h"
@@ -159,7 +160,10 @@ struct world {
     pid_t keeper_pid;
     struct pump *pump;
     long app_nofile; /* soft limit apps get back */
-    int notify;      /* the socket of sd_notify, kept as an entry; -1: none */
+    struct settings *settings;
+    int settings_slot, boot_slot; /* in the ledger, or -1; of the settings as they came; there until the saved
+                                     apps are started */
+    int notify;                   /* the socket of sd_notify, kept as an entry; -1: none */
     uv_poll_t notify_poll;
     char *notify_address;
 
@@ -202,7 +206,7 @@ void world_work(struct world *w); /* does what is due, a bounded time long */
 void world_reap(struct world *w);
 
 /* sample.c: starts the metrics timer unless it runs. */
-enum { SAMPLE_FIRST_MS = 250, SAMPLE_MS = 2000 };
+enum { SAMPLE_FIRST_MS = 250 };
 void world_sample(struct world *w);
 
 /* ready.c: sd_notify. The socket is made, or the one that was adopted is used; from here on words are heard.

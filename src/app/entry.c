@@ -319,6 +319,7 @@ int entry_read_app(struct world *w, const struct ledger_entry *from, int slot, s
     a->world = w;
     a->slot = slot;
     a->spec = steal(spec);
+    settings_fill_in(w->settings, a->spec);
     a->created = json_get_int(o, "created", 0);
     a->umask = (unsigned)json_get_int(o, "umask", 022);
     a->nofile = (long)json_get_int(o, "nofile", 0);

@@ -282,7 +282,9 @@ static int spawn(struct instance *in, struct plan *p, int channel, struct err *e
     o->out = in->outlets[OUTLET_OUT]->fds[1];
     o->err = in->outlets[OUTLET_ERR]->fds[1];
     o->umask = (mode_t)in->app->umask;
-    o->nofile = in->app->nofile > 0 ? in->app->nofile : w->app_nofile;
+    o->nofile = w->settings->nofile > 0 ? (long)w->settings->nofile
+                : in->app->nofile > 0   ? in->app->nofile
+                                        : w->app_nofile;
     o->born = ledger_child(w->ledger, in->slot);
     enum os_spawn_step step;
     pid_t pid = os_spawn(o, &step);

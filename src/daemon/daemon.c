@@ -13,7 +13,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/time.h"
-#include "daemon/op.h"
+#include "daemon/state.h"
 #include "os/fds.h"
 #include "os/heap.h"
 #include "os/self.h"
@@ -199,6 +199,12 @@ static void begin(struct daemon *d, const struct daemon_options *o)
     d->world.pump = pump_new(&d->loop, outlet_told, &d->world);
 }
 
+static void on_booted(struct daemon *d, size_t count)
+{
+    ledger_delete(d->world.ledger, &d->world.boot_slot);
+    log_info("the saved apps are started: %zu", count);
+}
+
 int daemon_run(const struct daemon_options *o)
 {
     struct daemon d = { 0 };
@@ -233,6 +239,10 @@ int daemon_run(const struct daemon_options *o)
     d.up = true;
     if (d.orphaned)
         become_keeper(&d);
+    if (d.world.boot_slot >= 0)
+        state_boot(&d, on_booted);
+    if (d.world.adoptions)
+        state_changed(&d); /* the daemon before us may have died with something unsaved */
     uv_run(&d.loop, UV_RUN_DEFAULT);
     log_info("velosd ends");
     close_all(&d);

@@ -19,7 +19,6 @@ struct daemon {
 
     struct save *saving, *save_next; /* state.c: being written, and waiting for that; or NULL */
     uv_timer_t save_due;
-    bool auto_save;
 
     uv_signal_t term, interrupt;
     uv_timer_t farewell; /* a stalled disk must not keep us from ending */

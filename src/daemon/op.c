@@ -480,6 +480,30 @@ static struct item *begin_first(struct app *a)
     return first;
 }
 
+/* stop_concurrency: its turn comes when fewer apps are being stopped. */
+static bool must_wait(const struct app *a)
+{
+    int64_t most = a->world->settings->stop_concurrency, n = 0;
+    const struct item *first = container_of(a->requests.next, struct item, link);
+    if (most == 0 || first->begun || !is_ending(first->kind))
+        return false;
+    list_each (l, &a->world->apps)
+        n += is_busy(container_of(l, struct app, link));
+    return n >= most;
+}
+
+static void wake_waiting(struct world *w)
+{
+    if (w->settings->stop_concurrency == 0)
+        return;
+    list_each (l, &w->apps) {
+        struct app *a = container_of(l, struct app, link);
+        if (!list_empty(&a->requests) && !must_wait(a) &&
+            !container_of(a->requests.next, struct item, link)->begun)
+            world_touch(a);
+    }
+}
+
 static void finish_begun(struct app *a, enum op_kind kind)
 {
     list_each_safe (l, &a->requests) {
@@ -491,7 +515,8 @@ static void finish_begun(struct app *a, enum op_kind kind)
 
 void op_advance(void *daemon, struct app *a)
 {
-    while (!a->removing && !list_empty(&a->requests)) {
+    struct world *w = a->world;
+    while (!a->removing && !list_empty(&a->requests) && !must_wait(a)) {
         struct item *first = begin_first(a);
         enum op_kind kind = first->kind;
         if (kind == OP_DELETE)
@@ -516,4 +541,5 @@ void op_advance(void *daemon, struct app *a)
         fail_rest(a);
         app_forget(a);
     }
+    wake_waiting(w);
 }

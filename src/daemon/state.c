@@ -145,7 +145,7 @@ static void on_save_due(uv_timer_t *t)
 
 void state_changed(struct daemon *d)
 {
-    if (!d->auto_save || d->ending || uv_is_active((uv_handle_t *)&d->save_due))
+    if (!d->world.settings->auto_save || d->ending || uv_is_active((uv_handle_t *)&d->save_due))
         return;
     uv_timer_start(&d->save_due, on_save_due, AUTO_SAVE_MS, 0);
 }

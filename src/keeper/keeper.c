@@ -485,6 +485,13 @@ static int open_ledger(void)
     return 0;
 }
 
+static void note(const char *key, const char *text)
+{
+    int slot = -1;
+    if (ledger_put(k.ledger, &slot, key, 0, text, strlen(text)) < 0)
+        log_error("ledger: %s: %s", key, strerror(errno));
+}
+
 /* One daemon per home. The lock lives as long as any holder of the descriptor, so it goes with the entries.
  */
 static int take_lock(void)
@@ -554,6 +561,10 @@ int keeper_run(const struct keeper_options *o)
         tell_ready_fd("no ledger\n");
         return 1;
     }
+    if (o->settings)
+        note(LEDGER_SETTINGS, o->settings);
+    if (o->resurrect)
+        note(LEDGER_BOOT, "");
     reap(); /* who died while we became the keeper */
     k.start_at = time_mono_ms();
     start_velosd();
