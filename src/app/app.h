@@ -265,6 +265,7 @@ const struct past_life *instance_life_ended(const struct instance *in, size_t ba
 
 /* launch.c: one spawn. 0, or -1 with the reason; `settled` work (the keeper) is the caller's to check. */
 must_check int launch(struct instance *in, struct err *e);
+must_check int launch_try(struct instance *in, struct err *e); /* would it? All but the child */
 must_check int instance_environ(const struct instance *in, char ***out,
                                 struct err *e); /* a strv, the caller's */
 

@@ -218,7 +218,7 @@ static char **read_environ(const json_t *saved, const json_t *app)
     return env;
 }
 
-static void restore_instance(struct app *a, const json_t *o)
+static void restore_instance(struct app *a, const json_t *o, bool dry)
 {
     struct world *w = a->world;
     int64_t id = json_get_int(o, "id", -1);
@@ -230,7 +230,7 @@ static void restore_instance(struct app *a, const json_t *o)
         instance_restore(in, LIFE_ERRORED, cause_find(json_get_str(o, "cause", "")));
         if (reason)
             instance_set_reason(in, "%s", reason);
-    } else if (strcmp(status, "running") == 0) {
+    } else if (strcmp(status, "running") == 0 && !dry) {
         instance_restore(in, LIFE_WAITING, CAUSE_MANUAL);
     }
 }
@@ -259,7 +259,7 @@ static int read_spec(const json_t *app, struct app_spec **out, struct err *e)
     return 0;
 }
 
-int saved_restore(struct world *w, const json_t *saved, size_t i, struct app **out, struct err *e)
+int saved_restore(struct world *w, const json_t *saved, size_t i, bool dry, struct app **out, struct err *e)
 {
     const json_t *o = app_at(saved, i);
     own_app_spec spec = NULL;
@@ -277,7 +277,7 @@ int saved_restore(struct world *w, const json_t *saved, size_t i, struct app **o
     size_t k;
     json_t *in;
     a->created = json_get_int(o, "created", a->created);
-    json_array_foreach(json_object_get(o, "instances"), k, in) restore_instance(a, in);
+    json_array_foreach(json_object_get(o, "instances"), k, in) restore_instance(a, in, dry);
     fill_up(a);
     /* The app's entry comes last: a daemon that dies before it has made nothing, one that dies behind it all.
      */

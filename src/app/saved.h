@@ -20,5 +20,7 @@ size_t saved_len(const json_t *saved);
 const char *saved_name(const json_t *saved, size_t i);
 void saved_begin(struct world *w, const json_t *saved); /* once, before the apps */
 
-/* 1: *out is new and kept; its instances that are to run are WAITING, due now. 0: *out was there already. */
-must_check int saved_restore(struct world *w, const json_t *saved, size_t i, struct app **out, struct err *e);
+/* 1: *out is new and kept; its instances that are to run are WAITING, due now (dry: STOPPED). 0: *out was
+ * there already. */
+must_check int saved_restore(struct world *w, const json_t *saved, size_t i, bool dry, struct app **out,
+                             struct err *e);

@@ -60,7 +60,7 @@ static void restore(const char *text, int want)
     saved_begin(&world, saved);
     for (size_t i = 0; i < saved_len(saved); i++) {
         struct app *a = NULL;
-        check_int(saved_restore(&world, saved, i, &a, &e), want);
+        check_int(saved_restore(&world, saved, i, false, &a, &e), want);
         check(want < 0 || text_equal(a->spec->name, saved_name(saved, i)));
     }
 }

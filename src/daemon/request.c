@@ -67,7 +67,7 @@ const struct method methods[] = {
       "Writes the list of apps to state.json.",
       false },
     { "state.resurrect",
-      { { 0 } },
+      { { "dry", ARG_FLAG, false } },
       req_state_resurrect,
       "Brings back the saved apps that are not there.",
       false },

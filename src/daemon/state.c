@@ -159,6 +159,7 @@ struct resurrection {
     json_t *saved; /* or NULL: e says why */
     struct err e;
     char *warning; /* why the previous file was used; or NULL */
+    bool dry;
 };
 
 static int read_one(const char *home, const char *name, json_t **out, struct err *e)
@@ -194,8 +195,12 @@ static void restore_one(struct resurrection *r, size_t i)
 {
     struct err e;
     struct app *a;
-    int made = saved_restore(&r->daemon->world, r->saved, i, &a, &e);
-    if (made > 0)
+    int made = saved_restore(&r->daemon->world, r->saved, i, r->dry, &a, &e);
+    if (r->dry && made > 0 && launch_try(a->instances[0], &e) < 0)
+        made = -1;
+    if (r->dry && made > 0)
+        op_add_unchanged(r->op, a);
+    else if (made > 0)
         op_add(r->op, a, OP_RESURRECT);
     else if (made == 0)
         op_add_unchanged(r->op, a);
@@ -236,23 +241,24 @@ static void resurrection_done(uv_work_t *work, int status)
     free(r);
 }
 
-static void resurrect(struct daemon *d, struct op *o)
+static void resurrect(struct daemon *d, struct op *o, bool dry)
 {
     struct resurrection *r = xnew(struct resurrection);
     r->daemon = d;
     r->op = o;
+    r->dry = dry;
     r->work.data = r;
     uv_queue_work(&d->loop, &r->work, resurrection_read, resurrection_done);
 }
 
 void req_state_resurrect(struct request *r)
 {
-    resurrect(r->daemon, op_new(r, false));
+    resurrect(r->daemon, op_new(r, false), json_get_flag(r->params, "dry", false));
 }
 
 void state_boot(struct daemon *d, op_ended *done)
 {
     struct op *o = op_new_silent(d);
     op_when_done(o, done);
-    resurrect(d, o);
+    resurrect(d, o, false);
 }

@@ -101,10 +101,13 @@ static void default_signals(void)
  * of that app's processes, and stopped with it. The texts stay environ's. */
 static char **environ_without_caller(void)
 {
-    static const char *const names[] = { "VELOS_INSTANCE=",  "VELOS_NAME=",
-                                         "VELOS_ID=",        "NODE_APP_INSTANCE=",
-                                         "NODE_CHANNEL_FD=", "NODE_CHANNEL_SERIALIZATION_MODE=",
-                                         "NODE_UNIQUE_ID=" };
+    static const char *const names[] = {
+        "VELOS_INSTANCE=",    "VELOS_NAME=",      "VELOS_ID=",
+        "NODE_APP_INSTANCE=", "NODE_CHANNEL_FD=", "NODE_CHANNEL_SERIALIZATION_MODE=",
+        "NODE_UNIQUE_ID=",    "NOTIFY_SOCKET=",   "WATCHDOG_USEC=",
+        "WATCHDOG_PID=",      "LISTEN_FDS=",      "LISTEN_PID=",
+        "LISTEN_FDNAMES=",
+    };
     char **env = xcalloc(strv_len(environ) + 1, sizeof(*env));
     size_t n = 0;
     for (char **v = environ; *v; v++) {

@@ -1,11 +1,10 @@
 /* state.json: whatever stands there, no app is made of nonsense, and what is written of the apps that were
  * made reads back as the same.
  *
- *   clang -std=gnu17 -D_GNU_SOURCE -g -O1 -fsanitize=fuzzer,address,undefined -Isrc -Ibuild -o
- * /tmp/fuzz_state \
- *     test/fuzz/fuzz_state.c src/os/posix/unixsock.c $(find src/base src/conf src/app src/store src/logs
- * src/metrics \
- *     src/channel src/proto src/os/linux -name '*.c' | grep -v -e _test -e config.c) -luv -ljansson -lz && \
+ *   clang -std=gnu17 -D_GNU_SOURCE -g -O1 -fsanitize=fuzzer,address,undefined -Isrc -Ibuild \
+ *     -o /tmp/fuzz_state test/fuzz/fuzz_state.c src/os/posix/unixsock.c $(find src/base src/conf src/app \
+ *     src/store src/logs src/metrics src/channel src/proto src/os/linux -name '*.c' |
+ *     grep -v -e _test -e config.c -e _file.c) src/store/state_file.c -luv -ljansson -lz &&
  *     /tmp/fuzz_state -max_total_time=60 */
 #include <assert.h>
 #include <string.h>
@@ -57,7 +56,7 @@ static char *pass(const char *text, size_t n)
     saved_begin(&w, saved);
     for (size_t i = 0; i < saved_len(saved); i++) {
         struct app *a = NULL;
-        int made = saved_restore(&w, saved, i, &a, &e);
+        int made = saved_restore(&w, saved, i, false, &a, &e);
         assert(made < 0 || (a && a->n > 0 && a->spec->name && a->spec->script && a->spec->cwd));
     }
     own_buf out = { 0 };
