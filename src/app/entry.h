@@ -21,7 +21,8 @@ void entry_forget_instance(struct instance *in); /* its text and its descriptors
 void entry_forget_app(struct app *a);
 void entry_forget_environ(struct world *w, struct environ_blob *b);
 
-/* What of an instance outlives its processes: when it last started, counters, lives; state.json has it too. */
+/* What of an instance outlives its processes: when it last started, counters, lives; state.json has it too.
+ */
 void entry_write_past(struct json_out *j, const struct instance *in);
 void entry_read_past(struct instance *in, const json_t *o);
 

@@ -1,5 +1,6 @@
 #include "app/saved.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -265,6 +266,7 @@ int saved_restore(struct world *w, const json_t *saved, size_t i, bool dry, stru
     own_app_spec spec = NULL;
     if (read_spec(o, &spec, e) < 0)
         return -1;
+    assert(spec);
     if ((*out = world_find(w, spec->name)))
         return 0;
     own_strv env = read_environ(saved, o);

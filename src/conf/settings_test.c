@@ -138,7 +138,6 @@ TEST(apps_take_what_they_do_not_set)
 /* A row here is a default there. */
 TEST(defaults_agree_with_those_of_apps)
 {
-    own_settings s = settings_new();
     for (size_t i = 0; i < settings_table.len; i++) {
         const struct key *k = &settings_table.rows[i], *theirs = key_find(k->name);
         check_row(i);

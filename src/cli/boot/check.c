@@ -3,7 +3,6 @@
  * started. */
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <poll.h>
 #include <pwd.h>
 #include <signal.h>
@@ -19,6 +18,7 @@
 #include "base/time.h"
 #include "cli/boot/boot.h"
 #include "conf/settings.h"
+#include "os/groups.h"
 #include "os/sock.h"
 #include "store/state_file.h"
 
@@ -157,8 +157,7 @@ static void become_daemon(const struct boot *b, const struct place *p, int log, 
     setsid();
     dup2(log, STDOUT_FILENO);
     dup2(log, STDERR_FILENO);
-    if (p->uid != geteuid() &&
-        (initgroups(b->user, p->gid) < 0 || setgid(p->gid) < 0 || setuid(p->uid) < 0)) {
+    if (p->uid != geteuid() && os_become_user(b->user, p->uid, p->gid) < 0) {
         perror("become the user");
         _exit(126);
     }
