@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "app/entry.h"
+#include "app/timetable.h"
 #include "base/log.h"
 #include "base/time.h"
 #include "daemon/show.h"
@@ -540,6 +541,8 @@ void op_advance(void *daemon, struct app *a)
     if (a->removing && a->n == 0) {
         fail_rest(a);
         app_forget(a);
+    } else {
+        timetable_advance(a);
     }
     wake_waiting(w);
 }

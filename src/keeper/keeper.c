@@ -341,8 +341,8 @@ static void velosd_died(int status)
 static int status_of(const siginfo_t *info)
 {
     if (info->si_code == CLD_EXITED)
-        return W_EXITCODE(info->si_status, 0);
-    return info->si_status | (info->si_code == CLD_DUMPED ? WCOREFLAG : 0);
+        return info->si_status << 8;
+    return info->si_status | (info->si_code == CLD_DUMPED ? 0x80 : 0);
 }
 
 static void note_death(pid_t pid, int status)

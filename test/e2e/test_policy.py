@@ -301,7 +301,7 @@ def test_the_delay_grows(velos):
             seen += follow(events, "backoff", "waiting")
             row = info(velos, "backoff")
             if row["next_start_at"]:  # else we were too slow to see it wait
-                told.append((len(seen) // 3, at(row["next_start_at"]) - at(row["lives"][0]["ended_at"])))
+                told.append((row["restarts"], at(row["next_start_at"]) - at(row["lives"][0]["ended_at"])))
         seen += follow(events, "backoff", "errored")
     waits = gaps(seen, "waiting", "starting")
     assert len(waits) == 4

@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness import alive
+from harness import SLOW, alive
 
 # Each app notes when it was ready and when it was told to stop: one clock for all processes. It reads the file
 # `mood` as it starts.
@@ -101,10 +101,13 @@ def test_each_is_ready_before_the_next_stops(api):
     assert [row["restarts"] for row in after] == [1, 1, 1]
 
 
-@pytest.mark.parametrize("mood, code, why", [("dies", 1, "exit code 3"), ("dumb", 5, "not ready within 1s")])
+PATIENCE = f"{round(2 * SLOW)}s"  # enough for one that does get ready
+
+
+@pytest.mark.parametrize("mood, code, why", [("dies", 1, "exit code 3"), ("dumb", 5, f"not ready within {PATIENCE}")])
 def test_one_that_does_not_get_ready_ends_it(api, mood, code, why):
     if mood == "dumb":
-        api.configure(listen_timeout="1s", V=1)
+        api.configure(listen_timeout=PATIENCE, V=1)
         api.velos.run("reload", "velos.toml")
     before = api.pids()
     api.mood(mood)

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 long os_fds_raise_limit(void)
@@ -17,7 +18,7 @@ long os_fds_raise_limit(void)
 
 void os_fds_close_from(int lowest)
 {
-    if (close_range((unsigned)lowest, ~0U, 0) == 0)
+    if (syscall(SYS_close_range, (unsigned)lowest, ~0U, 0) == 0)
         return;
     long most = sysconf(_SC_OPEN_MAX);
     for (int fd = lowest; fd < most; fd++)
