@@ -43,7 +43,7 @@ static void drop_environ(struct world *w, struct environ_blob *b)
     environ_unref(b);
 }
 
-void app_set_environ(struct app *a, char *const *env)
+static struct environ_blob *intern(const struct app *a, char *const *env)
 {
     own_buf text = { 0 };
     bool made;
@@ -51,30 +51,43 @@ void app_set_environ(struct app *a, char *const *env)
     struct environ_blob *b = environ_intern(&a->world->environs, text.len ? text.data : "", text.len, &made);
     if (made)
         entry_put_environ(a->world, b);
+    return b;
+}
+
+void app_set_environ(struct app *a, char *const *env)
+{
     struct environ_blob *before = a->base;
-    a->base = b;
+    a->base = intern(a, env);
     entry_put_app(a);
     drop_environ(a->world, before);
 }
 
-struct app *app_new(struct world *w, struct app_spec *take_spec, const struct app_origin *o)
+struct app *app_new_bare(struct world *w, struct app_spec *take_spec, const struct app_origin *o)
 {
     struct app *a = xnew(struct app);
     a->world = w;
     a->slot = -1;
     a->spec = take_spec;
     a->label = label_of(a->spec);
+    settings_fill_in(w->settings, a->spec);
     a->umask = o->umask;
     a->nofile = o->nofile;
     a->created = time_wall_ms();
     a->token = o->token ? xstrdup(o->token) : NULL;
-    a->is_new = true;
     list_init(&a->requests);
     list_init(&a->touched);
     list_append(&w->apps, &a->link);
     w->n_apps++;
     timetable_settle(a, NULL);
-    app_set_environ(a, o->env);
+    a->base = intern(a, o->env);
+    return a;
+}
+
+struct app *app_new(struct world *w, struct app_spec *take_spec, const struct app_origin *o)
+{
+    struct app *a = app_new_bare(w, take_spec, o);
+    a->is_new = true;
+    entry_put_app(a);
     app_grow(a, app_instances_wanted(a->spec));
     return a;
 }
@@ -100,6 +113,7 @@ void app_set_spec(struct app *a, struct app_spec *take_spec, char *const *env)
     label_unref(a->label);
     a->spec = take_spec;
     a->label = label_of(a->spec);
+    settings_fill_in(a->world->settings, a->spec);
     timetable_settle(a, NULL);
     app_set_environ(a, env);
     app_grow(a, app_instances_wanted(a->spec));

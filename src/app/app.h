@@ -13,6 +13,7 @@
 #include "base/list.h"
 #include "base/map.h"
 #include "channel/channel.h"
+#include "conf/settings.h"
 #include "logs/pump.h"
 #include "metrics/usage.h"
 #include "store/keeper_link.h"
@@ -33,6 +34,7 @@ enum cause { /* why a life ended, or why a state was entered */
              CAUSE_N
 };
 const char *cause_name(enum cause c);
+enum cause cause_find(const char *name); /* CAUSE_UNKNOWN for a name of another version */
 
 struct exit_status {
     bool known; /* false: somebody else reaped it */
@@ -168,7 +170,10 @@ struct world {
     pid_t keeper_pid;
     struct pump *pump;
     long app_nofile; /* soft limit apps get back */
-    int notify;      /* the socket of sd_notify, kept as an entry; -1: none */
+    struct settings *settings;
+    int settings_slot, boot_slot; /* in the ledger, or -1; of the settings as they came; there until the saved
+                                     apps are started */
+    int notify;                   /* the socket of sd_notify, kept as an entry; -1: none */
     uv_poll_t notify_poll;
     char *notify_address;
 
@@ -212,7 +217,7 @@ void world_work(struct world *w); /* does what is due, a bounded time long */
 void world_reap(struct world *w);
 
 /* sample.c: starts the metrics timer unless it runs. */
-enum { SAMPLE_FIRST_MS = 250, SAMPLE_MS = 2000 };
+enum { SAMPLE_FIRST_MS = 250 };
 void world_sample(struct world *w);
 
 /* ready.c: sd_notify. The socket is made, or the one that was adopted is used; from here on words are heard.
@@ -228,6 +233,8 @@ struct app_origin { /* of the caller who starts an app */
     const char *token;
 };
 struct app *app_new(struct world *w, struct app_spec *take_spec, const struct app_origin *o);
+/* Without instances, and not put yet: for who knows which ones it had (saved.c). */
+struct app *app_new_bare(struct world *w, struct app_spec *take_spec, const struct app_origin *o);
 void app_set_spec(struct app *a, struct app_spec *take_spec,
                   char *const *env); /* new settings, for the next start;
      instances above the new number are the caller's to stop and close */
@@ -261,6 +268,8 @@ void instance_describe_end(const struct instance *in,
 void instance_reset(struct instance *in);  /* counters to zero, the row of unstable exits forgotten */
 void instance_close(struct instance *in);  /* after STOPPED or ERRORED: drains the logs, then goes */
 void instance_put(struct instance *in);
+/* New, and as it was saved: WAITING is due now; the caller puts it. */
+void instance_restore(struct instance *in, enum life life, enum cause cause);
 void instance_resume(struct instance *in); /* goes on where the daemon before us was */
 void instance_set_reason(struct instance *in, const char *fmt, ...) printf_like(2, 3);
 int64_t instance_uptime(const struct instance *in);                                  /* ms; -1: no child */
@@ -270,6 +279,7 @@ const struct past_life *instance_life_ended(const struct instance *in, size_t ba
 
 /* launch.c: one spawn. 0, or -1 with the reason; `settled` work (the keeper) is the caller's to check. */
 must_check int launch(struct instance *in, struct err *e);
+must_check int launch_try(struct instance *in, struct err *e); /* would it? All but the child */
 must_check int instance_environ(const struct instance *in, char ***out,
                                 struct err *e); /* a strv, the caller's */
 

@@ -64,7 +64,7 @@ static void write_lives(struct json_out *j, const struct instance *in)
     json_close(j, ']');
 }
 
-static enum cause cause_find(const char *name)
+enum cause cause_find(const char *name)
 {
     for (enum cause c = CAUSE_NONE; c < CAUSE_N; c++)
         if (strcmp(cause_name(c), name) == 0)
@@ -101,6 +101,26 @@ static void write_counters(struct json_out *j, const struct instance *in)
     json_close(j, '}');
 }
 
+void entry_write_past(struct json_out *j, const struct instance *in)
+{
+    if (in->started_wall) {
+        json_int(j, "started_wall", in->started_wall);
+        json_int(j, "started_mono", in->started_mono);
+    }
+    if (in->memory.unstable)
+        json_int(j, "unstable", in->memory.unstable);
+    if (in->memory.backoff)
+        json_int(j, "backoff", in->memory.backoff);
+    if (in->restarts) {
+        json_int(j, "restarts", in->restarts);
+        write_counters(j, in);
+    }
+    if (in->has_exited)
+        write_exit(j, "exit", &in->last_exit);
+    if (in->n_lives)
+        write_lives(j, in);
+}
+
 static void write_instance(const struct instance *in, struct buf *text)
 {
     struct json_out j = JSON_OUT(text);
@@ -127,22 +147,7 @@ static void write_instance(const struct instance *in, struct buf *text)
         json_int(&j, "untold", in->last_pid);
     if (in->commanded)
         json_flag(&j, "commanded", true);
-    if (in->started_wall) {
-        json_int(&j, "started_wall", in->started_wall);
-        json_int(&j, "started_mono", in->started_mono);
-    }
-    if (in->memory.unstable)
-        json_int(&j, "unstable", in->memory.unstable);
-    if (in->memory.backoff)
-        json_int(&j, "backoff", in->memory.backoff);
-    if (in->restarts) {
-        json_int(&j, "restarts", in->restarts);
-        write_counters(&j, in);
-    }
-    if (in->has_exited)
-        write_exit(&j, "exit", &in->last_exit);
-    if (in->n_lives)
-        write_lives(&j, in);
+    entry_write_past(&j, in);
     json_int(&j, "seq", in->seq);
     if (in->interpreter)
         json_str(&j, "interpreter", in->interpreter);
@@ -317,6 +322,7 @@ int entry_read_app(struct world *w, const struct ledger_entry *from, int slot, s
     a->slot = slot;
     a->spec = steal(spec);
     a->label = label_of(a->spec);
+    settings_fill_in(w->settings, a->spec);
     a->created = json_get_int(o, "created", 0);
     a->umask = (unsigned)json_get_int(o, "umask", 022);
     a->nofile = (long)json_get_int(o, "nofile", 0);
@@ -359,7 +365,7 @@ static void read_life(struct instance *in, const json_t *o)
     in->seq = json_get_int(o, "seq", 0);
 }
 
-static void read_past(struct instance *in, const json_t *o)
+void entry_read_past(struct instance *in, const json_t *o)
 {
     const json_t *exit = json_object_get(o, "exit"), *counters = json_object_get(o, "counters");
     in->started_wall = json_get_int(o, "started_wall", 0);
@@ -405,7 +411,7 @@ int entry_read_instance(struct world *w, const struct ledger_entry *from, int sl
     struct instance *in = instance_new(a, (int)json_get_int(o, "index", 0), id);
     in->slot = slot;
     read_life(in, o);
-    read_past(in, o);
+    entry_read_past(in, o);
     read_child(in, o, from->pid);
     if (in->pid)
         map_put(&w->by_pid, (uint64_t)in->pid, in);

@@ -9,6 +9,7 @@
  * step back lose nothing. */
 #pragma once
 #include "app/app.h"
+#include "base/json.h"
 
 enum { ENTRY_VERSION = 1 };
 
@@ -19,6 +20,11 @@ void entry_put_world(struct world *w);
 void entry_forget_instance(struct instance *in); /* its text and its descriptors */
 void entry_forget_app(struct app *a);
 void entry_forget_environ(struct world *w, struct environ_blob *b);
+
+/* What of an instance outlives its processes: when it last started, counters, lives; state.json has it too.
+ */
+void entry_write_past(struct json_out *j, const struct instance *in);
+void entry_read_past(struct instance *in, const json_t *o);
 
 /* Descriptors, as they are now. */
 enum entry_fds { ENTRY_PIPES, ENTRY_CHANNEL, ENTRY_PIDFD };

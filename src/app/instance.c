@@ -652,6 +652,17 @@ static bool watch_adopted(struct instance *in, struct exit_status *x)
     return true;
 }
 
+void instance_restore(struct instance *in, enum life life, enum cause cause)
+{
+    in->life = life;
+    in->cause = cause;
+    if (life != LIFE_WAITING)
+        return;
+    in->commanded = true;
+    in->deadline = time_mono_ms();
+    timer_set(in);
+}
+
 static void resume_stop(struct instance *in)
 {
     if (!in->signalled) {

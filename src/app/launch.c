@@ -121,7 +121,7 @@ static int find_group(const char *name, gid_t *out, struct err *e)
     return 0;
 }
 
-static int plan_user(struct instance *in, struct plan *p, struct err *e)
+static int find_user(struct instance *in, struct plan *p, struct err *e)
 {
     const struct app_spec *s = in->app->spec;
     struct os_spawn *o = &p->spawn;
@@ -150,7 +150,15 @@ static int plan_user(struct instance *in, struct plan *p, struct err *e)
     replace(&p->env, "USER", pw->pw_name);
     replace(&p->env, "LOGNAME", pw->pw_name);
     replace(&p->env, "SHELL", pw->pw_shell);
-    for (int i = 0; i < OUTLET_N; i++) /* so that the app may open /dev/stdout by name */
+    return 0;
+}
+
+static int plan_user(struct instance *in, struct plan *p, struct err *e)
+{
+    const struct os_spawn *o = &p->spawn;
+    if (find_user(in, p, e) < 0)
+        return -1;
+    for (int i = 0; o->has_user && i < OUTLET_N; i++) /* so that the app may open /dev/stdout by name */
         if (fchown(in->outlets[i]->fds[1], o->uid, o->gid) < 0)
             return err_sys(e, "log pipe");
     return 0;
@@ -282,7 +290,9 @@ static int spawn(struct instance *in, struct plan *p, int channel, struct err *e
     o->out = in->outlets[OUTLET_OUT]->fds[1];
     o->err = in->outlets[OUTLET_ERR]->fds[1];
     o->umask = (mode_t)in->app->umask;
-    o->nofile = in->app->nofile > 0 ? in->app->nofile : w->app_nofile;
+    o->nofile = w->settings->nofile > 0 ? (long)w->settings->nofile
+                : in->app->nofile > 0   ? in->app->nofile
+                                        : w->app_nofile;
     o->born = ledger_child(w->ledger, in->slot);
     enum os_spawn_step step;
     pid_t pid = os_spawn(o, &step);
@@ -326,4 +336,17 @@ int launch(struct instance *in, struct err *e)
     if (r < 0)
         e->code = ERR_SPAWN; /* whatever it was that kept it from running */
     return MIN(r, 0);
+}
+
+int launch_try(struct instance *in, struct err *e)
+{
+    struct plan p = { 0 };
+    const char *cwd = in->app->spec->cwd;
+    int r = -1;
+    if (access(cwd, X_OK) < 0)
+        err_sys(e, "cwd %s", cwd);
+    else if (instance_environ(in, &p.env, e) == 0 && plan_program(in, &p, e) == 0)
+        r = find_user(in, &p, e);
+    plan_done(&p);
+    return r < 0 ? err_in(e, "%s", in->app->spec->name) : 0;
 }

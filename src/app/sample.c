@@ -1,4 +1,4 @@
-/* Every SAMPLE_MS, while anything runs: one pass over /proc for the processor time and memory of every
+/* Every metrics_interval, while anything runs: one pass over /proc for the processor time and memory of every
  * instance's tree, and the memory limit. Two samples in a row above it restart the instance. */
 #include <stdlib.h>
 
@@ -100,5 +100,5 @@ static void on_sample(uv_timer_t *t)
 void world_sample(struct world *w)
 {
     if (!uv_is_active((uv_handle_t *)&w->sample))
-        uv_timer_start(&w->sample, on_sample, SAMPLE_FIRST_MS, SAMPLE_MS);
+        uv_timer_start(&w->sample, on_sample, SAMPLE_FIRST_MS, (uint64_t)w->settings->metrics_interval);
 }

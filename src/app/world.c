@@ -35,7 +35,8 @@ void world_init(struct world *w, uv_loop_t *loop, const char *home)
 {
     w->loop = loop;
     w->home = home;
-    w->notify = w->ledger_fd = w->slot = -1;
+    w->notify = w->ledger_fd = w->slot = w->settings_slot = w->boot_slot = -1;
+    w->settings = settings_new();
     list_init(&w->apps);
     list_init(&w->environs);
     list_init(&w->spawns);
@@ -79,6 +80,7 @@ void world_done(struct world *w)
     map_done(&w->by_id);
     map_done(&w->by_pid);
     map_done(&w->by_stream);
+    w->settings = settings_free(w->settings);
 }
 
 struct app *world_find(const struct world *w, const char *name)
@@ -149,11 +151,26 @@ static void work_sweeps(struct world *w)
     free(ask);
 }
 
+/* start_concurrency: not while so many are on their way to ready. Each change of a life brings us back here.
+ */
+static bool is_crowded(const struct world *w)
+{
+    int64_t most = w->settings->start_concurrency, n = 0;
+    if (most == 0)
+        return false;
+    list_each (l, &w->apps) {
+        const struct app *a = container_of(l, struct app, link);
+        for (size_t i = 0; i < a->n; i++)
+            n += a->instances[i]->life == LIFE_STARTING && a->instances[i]->pid;
+    }
+    return n >= most;
+}
+
 /* A spawn waits until the descriptors that were put before it are in the keeper's hands; `drained` brings us
  * back here. */
 static bool may_spawn(const struct world *w)
 {
-    return !list_empty(&w->spawns) && keeper_link_settled(w->keeper);
+    return !list_empty(&w->spawns) && keeper_link_settled(w->keeper) && !is_crowded(w);
 }
 
 void world_work(struct world *w)

@@ -316,6 +316,7 @@ const struct key keys[] = {
       .about = "Run as this group. Default: the user's." },
 };
 const size_t keys_len = ARRAY_LEN(keys);
+const struct key_table keys_table = { .rows = keys, .len = ARRAY_LEN(keys) };
 _Static_assert(ARRAY_LEN(keys) <= 64, "struct app_spec.set has a bit per key");
 
 static bool has_name(const struct key *k, const char *name)
@@ -328,19 +329,29 @@ static bool has_name(const struct key *k, const char *name)
     return false;
 }
 
-const struct key *key_find(const char *name)
+const struct key *key_find_in(const struct key_table *t, const char *name)
 {
-    for (const struct key *k = keys; k < keys + keys_len; k++)
+    for (const struct key *k = t->rows; k < t->rows + t->len; k++)
         if (has_name(k, name))
             return k;
     return NULL;
 }
 
+const struct key *key_find(const char *name)
+{
+    return key_find_in(&keys_table, name);
+}
+
 const char *key_nearest(const char *name)
 {
-    const char *names[ARRAY_LEN(keys) * 2 + 1];
+    return key_nearest_in(&keys_table, name);
+}
+
+const char *key_nearest_in(const struct key_table *t, const char *name)
+{
+    const char *names[64 * 2 + 1];
     size_t n = 0;
-    for (const struct key *k = keys; k < keys + keys_len; k++) {
+    for (const struct key *k = t->rows; k < t->rows + t->len; k++) {
         names[n++] = k->name;
         if (k->aliases)
             names[n++] = k->aliases[0];

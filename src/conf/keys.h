@@ -50,6 +50,17 @@ enum {
 extern const struct key keys[];
 extern const size_t keys_len; /* at most 64: struct app_spec.set */
 
+/* Rows that are read together. Those of an app are `keys`; the daemon's own (conf/settings.h) are of another
+ * struct, which begins with a struct app_spec. */
+struct key_table {
+    const struct key *rows;
+    size_t len;
+    const char *name; /* in front of a key in messages: "daemon"; NULL: apps.<name> */
+};
+extern const struct key_table keys_table;
+const struct key *key_find_in(const struct key_table *t, const char *name);
+const char *key_nearest_in(const struct key_table *t, const char *name);
+
 const struct key *key_find(const char *name); /* by name or alias; NULL */
 const char *key_nearest(const char *name);    /* the key (or alias) that was probably meant; NULL */
 bool key_is_set(const struct key *k, const struct app_spec *s);
@@ -71,6 +82,14 @@ void keys_read(struct app_spec *s, const struct conf_node *app, const char *base
  * A list that is set already grows: flags may be repeated. The error names the flag. */
 must_check int keys_read_text(struct app_spec *s, const struct key *k, const char *value, const char *base,
                               struct err *e);
+
+/* The parts that need not know what an app is. lenient: an object whose members are kept when they cannot be
+ * read; NULL: they are problems. */
+void keys_read_table(const struct key_table *t, struct app_spec *s, const struct conf_node *node,
+                     const json_t *lenient, struct conf_problems *problems);
+void keys_write_table(const struct key_table *t, const struct app_spec *s, struct json_out *out,
+                      const char *key);
+must_check int key_set_default(const struct key *k, struct app_spec *s, struct err *e);
 
 /* What cannot be seen key by key (required keys, contradictions). Positions are `at`'s. */
 void keys_check(const struct app_spec *s, const struct conf_node *at, struct conf_problems *problems);

@@ -1,5 +1,5 @@
 /* docs/settings.md, from the rows. A unit test compares the two. */
-#include "conf/keys.h"
+#include "conf/settings.h"
 
 #include <string.h>
 
@@ -18,6 +18,13 @@ static const char intro[] =
     "- Sizes: `\"64K\"`, `\"150M\"`, `\"1G\"`, 1024-based; an integer is bytes.\n"
     "- Last wins: default, file, profile, flag. A list given as a flag may be repeated.\n\n"
     "| Key | Flag | Type | Default | Meaning |\n|---|---|---|---|---|\n";
+
+static const char daemon_intro[] =
+    "\n## The daemon's own\n\n"
+    "`$VELOS_HOME/config.toml`, a table `[daemon]`. It is read when the daemon is started, and by `velos "
+    "update`; `velos\n"
+    "check ~/.velos/config.toml` tells all that is wrong with it.\n\n"
+    "| Key | Type | Default | Meaning |\n|---|---|---|---|\n";
 
 /* A cell may not contain `|`. */
 static void add_cell(struct buf *out, const char *text)
@@ -59,14 +66,16 @@ static void add_range(struct buf *out, const struct key *k)
         buf_addf(out, " of at most %lld h", (long long)(k->max / 3600000));
 }
 
-static void add_row(struct buf *out, const struct key *k)
+static void add_row(struct buf *out, const struct key *k, bool flags)
 {
     buf_addf(out, "| `%s`", k->name);
     for (const char *const *alias = k->aliases; alias && *alias; alias++)
         buf_addf(out, ", `%s`", *alias);
     buf_adds(out, " | ");
-    add_flag(out, k);
-    buf_adds(out, " | ");
+    if (flags) {
+        add_flag(out, k);
+        buf_adds(out, " | ");
+    }
     add_cell(out, k->shape);
     add_range(out, k);
     buf_adds(out, k->flags & KEY_REQUIRED ? ", required | " : " | ");
@@ -82,5 +91,8 @@ void keys_write_markdown(struct buf *out)
 {
     buf_adds(out, intro);
     for (const struct key *k = keys; k < keys + keys_len; k++)
-        add_row(out, k);
+        add_row(out, k, true);
+    buf_adds(out, daemon_intro);
+    for (const struct key *k = settings_table.rows; k < settings_table.rows + settings_table.len; k++)
+        add_row(out, k, false);
 }

@@ -176,11 +176,14 @@ static int read_duration(const struct key *k, struct app_spec *s, const struct c
                          struct err *e)
 {
     int64_t n = 0, most = k->max ? k->max : duration_most;
-    char expected[96], bound[UNITS_TEXT];
+    char expected[128], bound[UNITS_TEXT], least[UNITS_TEXT];
     snprintf(expected, sizeof(expected), "a duration (500ms, 5s, 2m, 1h) of at most %s",
              units_show_duration(most, bound));
     if (!k->max)
         *strstr(expected, " of at most") = '\0';
+    else if (k->min)
+        snprintf(expected, sizeof(expected), "a duration (500ms, 5s, 2m, 1h) of at least %s and at most %s",
+                 units_show_duration(k->min, least), bound);
     if (read_quantity(v, units_duration, expected, k->min, most, &n, e) < 0)
         return -1;
     return set_number(k, s, n);
@@ -469,6 +472,7 @@ int read_log_type(const struct key *k, struct app_spec *s, const struct conf_nod
 /* ---- a whole app ---- */
 
 struct reading {
+    const struct key_table *table;
     struct app_spec *s;
     const struct conf_node *app;
     const char *base, *profile;
@@ -485,9 +489,14 @@ static void keep_unknown(struct reading *r, const char *key)
     json_object_set(r->s->unknown, key, json_object_get(r->lenient, key));
 }
 
+static char *place_of(const struct reading *r, const char *key)
+{
+    return r->table->name ? xasprintf("%s.%s", r->table->name, key) : conf_node_place(r->app, key);
+}
+
 static void complain(struct reading *r, const struct conf_node *at, const char *key, const struct err *e)
 {
-    own_text place = conf_node_place(r->app, key);
+    own_text place = place_of(r, key);
     conf_problem_add(r->problems, at, e->hint, "%s: %s", place, e->text);
 }
 
@@ -498,7 +507,7 @@ static void unknown_key(struct reading *r, const struct conf_node *v)
         return;
     }
     const struct conf_node at = { .line = v->key_line, .col = v->key_col };
-    const char *nearest = key_nearest(v->key);
+    const char *nearest = key_nearest_in(r->table, v->key);
     struct err e;
     err_set(&e, ERR_CONFIG, "unknown key");
     if (nearest)
@@ -542,7 +551,7 @@ static void given_twice(struct reading *r, const struct conf_node *v, const stru
         return;
     }
     const struct conf_node at = { .line = v->key_line, .col = v->key_col };
-    own_text place = conf_node_place(r->app, v->key);
+    own_text place = place_of(r, v->key);
     conf_problem_add(r->problems, &at, NULL, "%s: given twice: %s is another name of %s", place,
                      k->aliases ? k->aliases[0] : "it", k->name);
 }
@@ -550,7 +559,7 @@ static void given_twice(struct reading *r, const struct conf_node *v, const stru
 static void read_member(struct reading *r, const struct conf_node *v, char ***profile_env)
 {
     struct err e;
-    const struct key *k = key_find(v->key);
+    const struct key *k = key_find_in(r->table, v->key);
     if (!k && is_profile(r, v)) {
         read_profile(r, v, profile_env);
     } else if (!k) {
@@ -581,15 +590,27 @@ static void read_members(struct reading *r)
         env_put(&r->s->env, profile_env[i]);
     if (profile_env)
         r->s->set |= key_bit(key_find("env"));
-    keys_settle(r->s);
+    if (r->table == &keys_table)
+        keys_settle(r->s);
+}
+
+void keys_read_table(const struct key_table *t, struct app_spec *s, const struct conf_node *node,
+                     const json_t *lenient, struct conf_problems *problems)
+{
+    struct reading r = { .table = t, .s = s, .app = node, .problems = problems, .lenient = lenient };
+    read_members(&r);
 }
 
 void keys_read(struct app_spec *s, const struct conf_node *app, const char *base, const char *profile,
                struct conf_problems *problems)
 {
-    struct reading r = {
-        .s = s, .app = app, .base = base, .profile = profile, .problems = problems, .profiles = true
-    };
+    struct reading r = { .table = &keys_table,
+                         .s = s,
+                         .app = app,
+                         .base = base,
+                         .profile = profile,
+                         .problems = problems,
+                         .profiles = true };
     read_members(&r);
 }
 
@@ -610,8 +631,7 @@ static int read_object(const struct conf_node *node, const json_t *lenient, stru
 {
     own_app_spec s = app_spec_new();
     struct conf_problems problems = { 0 };
-    struct reading r = { .s = s, .app = node, .problems = &problems, .lenient = lenient };
-    read_members(&r);
+    keys_read_table(&keys_table, s, node, lenient, &problems);
     if (!lenient) {
         keys_check(s, node, &problems);
         if (!s->name && !conf_node_get(node, "name"))
@@ -701,6 +721,15 @@ static void node_from_text(struct conf_node *out, const struct key *k, const cha
         node_from_word(out, text);
     else
         *out = (struct conf_node){ .type = CONF_STRING, .text = xstrdup(text) };
+}
+
+int key_set_default(const struct key *k, struct app_spec *s, struct err *e)
+{
+    struct conf_node v;
+    node_from_text(&v, k, k->def);
+    int r = read_key(k, s, &v, "", e);
+    conf_node_done(&v);
+    return r;
 }
 
 /* `more` has been read from one flag; lists that s has from a flag before it grow. */

@@ -1,7 +1,7 @@
 /* src/conf/keys_shapes.h: the few settings whose values have a shape of their own, or a rule beyond their
  * type; named in the rows of keys.c, written in keys_read.c and keys_write.c. Not for others. */
 #pragma once
-#include "conf/keys.h"
+#include "conf/settings.h"
 
 /* In place of the type's own reader. */
 key_read_fn read_app_name, read_user, read_cron, read_json_text, read_memory, read_instances,
@@ -16,7 +16,8 @@ static inline void *key_field(const struct key *k, const struct app_spec *s)
 
 static inline uint64_t key_bit(const struct key *k)
 {
-    return UINT64_C(1) << (k - keys);
+    size_t at = ((uintptr_t)k - (uintptr_t)keys) / sizeof(*k);
+    return UINT64_C(1) << (at < keys_len ? at : (size_t)(k - settings_table.rows));
 }
 
 void env_put(char ***env, const char *pair); /* "NAME=value"; replaces NAME */

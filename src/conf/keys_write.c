@@ -119,19 +119,19 @@ void write_log_type(const struct key *k, const struct app_spec *s, struct json_o
 }
 
 /* A member may be kept because its value could not be read, and have been set since. */
-static bool is_written(const struct app_spec *s, const char *name)
+static bool is_written(const struct key_table *t, const struct app_spec *s, const char *name)
 {
-    const struct key *k = key_find(name);
+    const struct key *k = key_find_in(t, name);
     return k && key_is_set(k, s);
 }
 
-static void write_unknown(const struct app_spec *s, struct json_out *out)
+static void write_unknown(const struct key_table *t, const struct app_spec *s, struct json_out *out)
 {
     const char *name;
     json_t *value;
     json_object_foreach(s->unknown, name, value)
     {
-        own_text text = is_written(s, name) ? NULL : json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
+        own_text text = is_written(t, s, name) ? NULL : json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
         if (text)
             json_raw(out, name, text);
     }
@@ -139,10 +139,16 @@ static void write_unknown(const struct app_spec *s, struct json_out *out)
 
 void keys_write_json(const struct app_spec *s, struct json_out *out, const char *key)
 {
+    keys_write_table(&keys_table, s, out, key);
+}
+
+void keys_write_table(const struct key_table *t, const struct app_spec *s, struct json_out *out,
+                      const char *key)
+{
     json_open(out, key, '{');
-    for (const struct key *k = keys; k < keys + keys_len; k++)
+    for (const struct key *k = t->rows; k < t->rows + t->len; k++)
         if (key_is_set(k, s))
             (k->write ? k->write : write_key)(k, s, out);
-    write_unknown(s, out);
+    write_unknown(t, s, out);
     json_close(out, '}');
 }

@@ -111,15 +111,31 @@ static int read_instance(struct world *w, const struct ledger_entry *from, int s
     return 0;
 }
 
+static int read_settings(struct world *w, const struct ledger_entry *from, int slot, struct err *e)
+{
+    own_json o = NULL;
+    struct settings *s;
+    w->settings_slot = slot;
+    if (json_parse(from->text, from->len, &o, e) < 0 || settings_read_json(o, &s, e) < 0)
+        return -1;
+    settings_free(w->settings);
+    w->settings = s;
+    return 0;
+}
+
+static int read_boot(struct world *w, const struct ledger_entry *from, int slot, struct err *e)
+{
+    w->boot_slot = slot;
+    return 0;
+}
+
 /* In the order they must be read: instances need their app, apps their environment. */
 static const struct {
     const char *prefix;
     int (*read)(struct world *w, const struct ledger_entry *from, int slot, struct err *e);
 } kinds[] = {
-    { "daemon", read_daemon },
-    { "env/", read_environ },
-    { "app/", read_app },
-    { "in/", read_instance },
+    { LEDGER_SETTINGS, read_settings }, { LEDGER_BOOT, read_boot }, { "daemon", read_daemon },
+    { "env/", read_environ },           { "app/", read_app },       { "in/", read_instance },
 };
 
 static void read_ledger(struct world *w)

@@ -13,12 +13,13 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/time.h"
-#include "daemon/op.h"
+#include "daemon/state.h"
 #include "os/fds.h"
 #include "os/heap.h"
 #include "os/self.h"
 #include "os/subreaper.h"
 #include "os/unixsock.h"
+#include "proto/manager.h"
 
 enum { FAREWELL_MS = 5000 };
 
@@ -100,12 +101,25 @@ static void say_ready(int fd, const char *text)
     close(fd);
 }
 
+/* A service manager gives up on us after a while; the apps have the time their settings say. */
+static void ask_for_time(const struct world *w)
+{
+    enum { MARGIN_MS = 15000 };
+    int64_t longest = 0;
+    list_each (l, &w->apps)
+        longest = MAX(longest, container_of(l, struct app, link)->spec->kill_timeout);
+    if (w->settings->stop_concurrency)
+        longest *= 1 + (int64_t)w->n_apps / w->settings->stop_concurrency;
+    manager_tell("EXTEND_TIMEOUT_USEC=%lld", (long long)(longest + MARGIN_MS) * 1000);
+}
+
 static void on_terminate(uv_signal_t *s, int signum)
 {
     struct daemon *d = s->data;
     if (d->ending)
         return;
     log_info("signal %d: stopping all apps", signum);
+    ask_for_time(&d->world);
     daemon_stop_all(d, op_new_silent(d));
 }
 
@@ -166,6 +180,7 @@ static void close_all(struct daemon *d)
     uv_close((uv_handle_t *)&d->term, NULL);
     uv_close((uv_handle_t *)&d->interrupt, NULL);
     uv_close((uv_handle_t *)&d->farewell, NULL);
+    uv_close((uv_handle_t *)&d->save_due, NULL);
     d->world.pump = pump_free(d->world.pump);
     world_done(&d->world);
     d->world.keeper = keeper_link_free(d->world.keeper);
@@ -188,6 +203,7 @@ static void begin(struct daemon *d, const struct daemon_options *o)
     list_init(&d->ops);
     uv_loop_init(&d->loop);
     uv_timer_init(&d->loop, &d->farewell);
+    uv_timer_init(&d->loop, &d->save_due);
     world_init(&d->world, &d->loop, o->home);
     d->world.app_nofile = o->nofile;
     d->world.changed = on_change;
@@ -195,6 +211,13 @@ static void begin(struct daemon *d, const struct daemon_options *o)
     d->world.arg = d;
     d->world.keeper = keeper_link_new(&d->loop, o->keeper_fd, &keeper_events, d);
     d->world.pump = pump_new(&d->loop, outlet_told, &d->world);
+}
+
+static void on_booted(struct daemon *d, size_t count)
+{
+    ledger_delete(d->world.ledger, &d->world.boot_slot);
+    keeper_link_say(d->world.keeper, KEEP_READY);
+    log_info("the saved apps are started: %zu", count);
 }
 
 int daemon_run(const struct daemon_options *o)
@@ -231,6 +254,12 @@ int daemon_run(const struct daemon_options *o)
     d.up = true;
     if (d.orphaned)
         become_keeper(&d);
+    if (d.world.boot_slot >= 0)
+        state_boot(&d, on_booted);
+    else
+        keeper_link_say(d.world.keeper, KEEP_READY);
+    if (d.world.adoptions)
+        state_changed(&d); /* the daemon before us may have died with something unsaved */
     uv_run(&d.loop, UV_RUN_DEFAULT);
     log_info("velosd ends");
     close_all(&d);

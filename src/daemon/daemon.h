@@ -17,6 +17,9 @@ struct daemon {
     struct events events;
     struct link ops;
 
+    struct save *saving, *save_next; /* state.c: being written, and waiting for that; or NULL */
+    uv_timer_t save_due;
+
     uv_signal_t term, interrupt;
     uv_timer_t farewell; /* a stalled disk must not keep us from ending */
     bool up;             /* all is adopted */

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/time.h"
 #include "daemon/show.h"
+#include "daemon/state.h"
 #include "os/heap.h"
 
 enum { TRIM_FROM = 16 }; /* items */
@@ -33,7 +34,8 @@ struct op {
     bool going; /* op_go was called: it may end */
     struct item **items;
     size_t n, open;
-    void (*done)(struct daemon *d, size_t count);
+    char *warning;
+    op_ended *done;
 };
 
 struct op *op_new_silent(struct daemon *d)
@@ -63,6 +65,7 @@ static void op_free(struct op *o)
     }
     list_remove(&o->link);
     free(o->items);
+    free(o->warning);
     free(o->token);
     free(o->id);
     free(o);
@@ -89,12 +92,15 @@ static void op_finish(struct op *o)
         json_raw(&j, NULL, o->items[i]->outcome);
     json_close(&j, ']');
     json_int(&j, "stopped", (int64_t)o->n);
+    if (o->warning)
+        json_str(&j, "warning", o->warning);
     json_close(&j, '}');
     answer_result(o->daemon, o->conn, o->id, json.data);
     struct daemon *d = o->daemon;
-    void (*done)(struct daemon *, size_t) = o->done;
+    op_ended *done = o->done;
     size_t count = o->n;
     op_free(o);
+    state_changed(d);
     if (count > TRIM_FROM) /* what a large request took on the way goes back to the system */
         os_heap_trim();
     if (done)
@@ -154,9 +160,25 @@ void op_add_error(struct op *o, const char *name, const struct err *e)
     item_new(o, OP_START)->outcome = outcome_error(name, e);
 }
 
-void op_when_done(struct op *o, void (*done)(struct daemon *d, size_t count))
+void op_when_done(struct op *o, op_ended *done)
 {
     o->done = done;
+}
+
+void op_warn(struct op *o, const char *text)
+{
+    free(o->warning);
+    o->warning = xstrdup(text);
+}
+
+void op_fail(struct op *o, const struct err *e)
+{
+    struct daemon *d = o->daemon;
+    op_ended *done = o->done;
+    answer_error(d, o->conn, o->id, e);
+    op_free(o);
+    if (done)
+        done(d, 0);
 }
 
 static bool is_ending(enum op_kind k)
@@ -209,12 +231,14 @@ void op_go(struct op *o)
 static void begin(struct app *a, const struct item *it)
 {
     static const enum life_event events[] = {
-        [OP_START] = EV_START, [OP_STOP] = EV_STOP, [OP_RESTART] = EV_RESTART, [OP_DELETE] = EV_STOP
+        [OP_START] = EV_START, [OP_STOP] = EV_STOP,       [OP_RESTART] = EV_RESTART,
+        [OP_DELETE] = EV_STOP, [OP_RESURRECT] = EV_START,
     };
     if (it->kind == OP_RELOAD || it->kind == OP_SCALE)
         return; /* step by step: advance_reload(), advance_scale() */
     for (int i = 0; i < (int)a->n && (is_ending(it->kind) || i < app_instances_wanted(a->spec)); i++)
-        instance_command(a->instances[i], events[it->kind], it->op->token, it->op->retry);
+        if (it->kind != OP_RESURRECT || a->instances[i]->life == LIFE_WAITING)
+            instance_command(a->instances[i], events[it->kind], it->op->token, it->op->retry);
 }
 
 static const struct instance *find_life(const struct app *a, enum life life)
@@ -248,6 +272,11 @@ static bool is_busy(const struct app *a)
     return false;
 }
 
+static bool starts_all(enum op_kind k)
+{
+    return k == OP_START || k == OP_RESTART || k == OP_RESURRECT;
+}
+
 static bool is_complete(const struct app *a, const struct item *it)
 {
     if (it->kind == OP_RELOAD) /* what is stuck above the number cannot go */
@@ -257,7 +286,7 @@ static bool is_complete(const struct app *a, const struct item *it)
         return !is_busy(a); /* it cannot go on: judge() says why */
     if (it->kind == OP_SCALE && (int)a->n != it->wanted)
         return false;
-    if ((it->kind == OP_START || it->kind == OP_RESTART) && (int)a->n > app_instances_wanted(a->spec))
+    if (starts_all(it->kind) && (int)a->n > app_instances_wanted(a->spec))
         return false; /* new settings want fewer: trim() */
     for (size_t i = 0; i < a->n; i++) {
         const struct instance *in = a->instances[i];
@@ -329,6 +358,20 @@ static void close_instances(struct app *a)
         instance_close(a->instances[i]);
 }
 
+/* What was errored when it was saved is no failure of the resurrection. */
+static bool resurrection_failed(const struct app *a, struct err *e)
+{
+    for (size_t i = 0; i < a->n; i++) {
+        const struct instance *in = a->instances[i];
+        if (in->life != LIFE_ERRORED || !in->spawn_error)
+            continue;
+        *e = *in->spawn_error;
+        err_in(e, "%s", a->spec->name);
+        return true;
+    }
+    return false;
+}
+
 /* Why a start is no success; false if it is one. */
 static bool start_failed(const struct app *a, const struct item *it, struct err *e)
 {
@@ -372,6 +415,8 @@ static char *judge(const struct app *a, const struct item *it)
         err_hint(&e, "the instances behind it were left as they were");
         return outcome_error(a->spec->name, &e);
     }
+    if (it->kind == OP_RESURRECT && resurrection_failed(a, &e))
+        return outcome_error(a->spec->name, &e);
     if ((it->kind == OP_START || it->kind == OP_RESTART || it->kind == OP_SCALE) && start_failed(a, it, &e))
         return outcome_error(a->spec->name, &e);
     return outcome_of(a, false);
@@ -436,6 +481,30 @@ static struct item *begin_first(struct app *a)
     return first;
 }
 
+/* stop_concurrency: its turn comes when fewer apps are being stopped. */
+static bool must_wait(const struct app *a)
+{
+    int64_t most = a->world->settings->stop_concurrency, n = 0;
+    const struct item *first = container_of(a->requests.next, struct item, link);
+    if (most == 0 || first->begun || !is_ending(first->kind))
+        return false;
+    list_each (l, &a->world->apps)
+        n += is_busy(container_of(l, struct app, link));
+    return n >= most;
+}
+
+static void wake_waiting(struct world *w)
+{
+    if (w->settings->stop_concurrency == 0)
+        return;
+    list_each (l, &w->apps) {
+        struct app *a = container_of(l, struct app, link);
+        if (!list_empty(&a->requests) && !must_wait(a) &&
+            !container_of(a->requests.next, struct item, link)->begun)
+            world_touch(a);
+    }
+}
+
 static void finish_begun(struct app *a, enum op_kind kind)
 {
     list_each_safe (l, &a->requests) {
@@ -447,7 +516,8 @@ static void finish_begun(struct app *a, enum op_kind kind)
 
 void op_advance(void *daemon, struct app *a)
 {
-    while (!a->removing && !list_empty(&a->requests)) {
+    struct world *w = a->world;
+    while (!a->removing && !list_empty(&a->requests) && !must_wait(a)) {
         struct item *first = begin_first(a);
         enum op_kind kind = first->kind;
         if (kind == OP_DELETE)
@@ -471,7 +541,8 @@ void op_advance(void *daemon, struct app *a)
     if (a->removing && a->n == 0) {
         fail_rest(a);
         app_forget(a);
-        return;
+    } else {
+        timetable_advance(a);
     }
-    timetable_advance(a);
+    wake_waiting(w);
 }

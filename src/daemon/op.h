@@ -4,7 +4,7 @@
 #pragma once
 #include "daemon/request.h"
 
-enum op_kind { OP_START, OP_STOP, OP_RESTART, OP_DELETE, OP_RELOAD, OP_SCALE };
+enum op_kind { OP_START, OP_STOP, OP_RESTART, OP_DELETE, OP_RELOAD, OP_SCALE, OP_RESURRECT };
 
 struct op;
 
@@ -15,8 +15,10 @@ void op_add(struct op *o, struct app *a, enum op_kind kind);
 void op_add_scale(struct op *o, struct app *a, int wanted); /* instances */
 void op_add_unchanged(struct op *o, const struct app *a);
 void op_add_error(struct op *o, const char *name, const struct err *e);
-void op_when_done(struct op *o,
-                  void (*done)(struct daemon *d, size_t count)); /* in place of the plain answer's end */
+typedef void op_ended(struct daemon *d, size_t count);
+void op_when_done(struct op *o, op_ended *done); /* called after the answer */
+void op_warn(struct op *o, const char *text);    /* "warning" in the answer */
+void op_fail(struct op *o, const struct err *e); /* in place of op_go: the answer is an error */
 void op_go(struct op *o);
 void op_cancel(struct op *o); /* before op_go, with nothing added yet: the request was answered otherwise */
 

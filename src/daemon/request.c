@@ -62,6 +62,16 @@ const struct method methods[] = {
     { "app.info", { SOME_OR_ALL }, req_app_info, "All there is to say about instances.", true },
     { "app.cron", { SOME_OR_ALL }, req_app_cron, "When apps are restarted next by cron_restart.", true },
     { "log.files", { SOME_OR_ALL }, req_log_files, "Where the logs are.", true },
+    { "state.save",
+      { { "force", ARG_FLAG, false } },
+      req_state_save,
+      "Writes the list of apps to state.json.",
+      false },
+    { "state.resurrect",
+      { { "dry", ARG_FLAG, false } },
+      req_state_resurrect,
+      "Brings back the saved apps that are not there.",
+      false },
     { "events.subscribe",
       { { "since", ARG_NUMBER, false } },
       req_events_subscribe,
@@ -95,6 +105,16 @@ void request_result(struct request *r, const char *json)
 void answer_result(struct daemon *d, uint64_t conn, const char *id, const char *json)
 {
     answer(conn_find(d, conn), id, json);
+}
+
+void answer_error(struct daemon *d, uint64_t conn, const char *id, const struct err *e)
+{
+    own_buf line = { 0 };
+    struct conn *c = conn_find(d, conn);
+    if (!c || !id)
+        return;
+    proto_add_error(&line, id, e);
+    conn_send(c, &line);
 }
 
 void request_error(struct request *r, const struct err *e)

@@ -36,6 +36,7 @@ void request_line(struct conn *c, const char *line, size_t n);
 void request_result(struct request *r, const char *json);
 void request_error(struct request *r, const struct err *e);
 void answer_result(struct daemon *d, uint64_t conn, const char *id, const char *json);
+void answer_error(struct daemon *d, uint64_t conn, const char *id, const struct err *e);
 
 /* req/: the handlers, one file per family. */
 void req_hello(struct request *r);
@@ -54,5 +55,7 @@ void req_app_info(struct request *r);
 void req_app_cron(struct request *r);
 void req_log_files(struct request *r);
 void req_events_subscribe(struct request *r);
+void req_state_save(struct request *r);
+void req_state_resurrect(struct request *r);
 void req_daemon_info(struct request *r);
 void req_daemon_kill(struct request *r);

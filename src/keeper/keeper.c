@@ -20,6 +20,7 @@
 #include "os/self.h"
 #include "os/subreaper.h"
 #include "proto/keep.h"
+#include "proto/manager.h"
 #include "proto/proto.h"
 #include "store/ledger.h"
 
@@ -58,7 +59,8 @@ static struct {
     int sock;      /* to it, or -1 */
     bool all_told; /* KEEP_ALL was sent */
     bool up;
-    bool terminate; /* a signal asked us to end */
+    bool terminate;                /* a signal asked us to end */
+    int64_t watchdog, watchdog_at; /* ms between two pings, 0: none wanted; when the next one is due */
     enum after after;
     int64_t start_at; /* when velosd is to be started, mono ms; 0: not by time */
     int64_t backoff;
@@ -189,14 +191,19 @@ static void hear(const struct keep_msg *m)
         k.up = true;
         k.backoff = 0;
         break;
+    case KEEP_READY:
+        manager_tell("READY=1\nMAINPID=%d\nSTATUS=velosd is up", (int)getpid());
+        break;
     case KEEP_LEAVE:
         k.after = AFTER_LEAVE;
         break;
     case KEEP_BYE:
         k.after = AFTER_BYE;
+        manager_tell("STOPPING=1");
         break;
     case KEEP_UPDATE:
         k.after = AFTER_UPDATE;
+        manager_tell("RELOADING=1\nMONOTONIC_USEC=%lld", (long long)time_mono_ms() * 1000);
         break;
     default:
         log_warn("message of unknown type %u ignored", m->head.type);
@@ -276,6 +283,7 @@ static int64_t next_start(int64_t now)
     if (!k.up) {
         k.backoff = k.backoff ? MIN(k.backoff * 2, (int64_t)BACKOFF_MOST) : BACKOFF_FIRST;
         log_error("velosd dies before it is up; next try in %lld ms", (long long)k.backoff);
+        manager_tell("STATUS=velosd dies before it is up; next try in %lld ms", (long long)k.backoff);
         return now + k.backoff;
     }
     k.deaths[k.n_deaths++ % BURST] = now;
@@ -395,11 +403,25 @@ static int socket_to_await(void)
     return e && e->n_fds ? e->fds[0] : -1;
 }
 
+static bool is_start_due(int64_t now)
+{
+    return !k.pid && k.start_at && k.start_at <= now;
+}
+
 static int timeout_of(int64_t now)
 {
-    if (k.pid || k.start_at == 0)
-        return -1;
-    return k.start_at <= now ? 0 : (int)(k.start_at - now);
+    int64_t due = k.pid || k.start_at == 0 ? INT64_MAX : k.start_at;
+    if (k.watchdog)
+        due = MIN(due, k.watchdog_at);
+    return due == INT64_MAX ? -1 : due <= now ? 0 : (int)(due - now);
+}
+
+static void feed_watchdog(int64_t now)
+{
+    if (k.watchdog == 0 || now < k.watchdog_at)
+        return;
+    manager_tell("WATCHDOG=1");
+    k.watchdog_at = now + k.watchdog;
 }
 
 static void round_of_work(void)
@@ -421,9 +443,11 @@ static void round_of_work(void)
         k.start_at = time_mono_ms();
     if (k.terminate && !k.pid && k.after == AFTER_LEAVE)
         k.start_at = time_mono_ms(); /* somebody must stop the apps */
-    if (!k.pid && k.start_at && timeout_of(time_mono_ms()) == 0)
+    if (is_start_due(time_mono_ms()))
         start_velosd();
+    feed_watchdog(time_mono_ms());
     if (k.terminate && k.pid && k.up) {
+        manager_tell("STOPPING=1");
         kill(k.pid, SIGTERM);
         k.terminate = false;
     }
@@ -483,6 +507,13 @@ static int open_ledger(void)
         return -1;
     }
     return 0;
+}
+
+static void note(const char *key, const char *text)
+{
+    int slot = -1;
+    if (ledger_put(k.ledger, &slot, key, 0, text, strlen(text)) < 0)
+        log_error("ledger: %s: %s", key, strerror(errno));
 }
 
 /* One daemon per home. The lock lives as long as any holder of the descriptor, so it goes with the entries.
@@ -554,6 +585,13 @@ int keeper_run(const struct keeper_options *o)
         tell_ready_fd("no ledger\n");
         return 1;
     }
+    if (o->settings)
+        note(LEDGER_SETTINGS, o->settings);
+    if (o->resurrect)
+        note(LEDGER_BOOT, "");
+    k.watchdog = manager_watchdog_ms();
+    if (o->resume_fd >= 0) /* we were velosd */
+        manager_tell("MAINPID=%d", (int)getpid());
     reap(); /* who died while we became the keeper */
     k.start_at = time_mono_ms();
     start_velosd();

@@ -19,6 +19,8 @@ struct keeper_options {
     int resume_fd; /* -1, or a keep_file of entries: we were velosd, or an older keeper */
     long nofile;   /* the soft limit of descriptors as it was before ours was raised; 0: not raised yet */
     bool foreground;
+    const char *settings; /* for velosd, as JSON; or NULL. An entry, so that every velosd finds it */
+    bool resurrect;       /* the first velosd starts the saved apps; an entry too: it may die on the way */
 };
 
 /* Runs until told BYE; the exit status. */

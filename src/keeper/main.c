@@ -7,9 +7,10 @@
 
 static int usage(void)
 {
-    fprintf(stderr, "usage: velos-keeper --home DIR [--foreground] [--ready-fd N] [--resume-fd N]"
-                    " [--nofile N]\n"
-                    "hint: velos starts it; to run the daemon in the foreground use `velos daemon`\n");
+    fprintf(stderr,
+            "usage: velos-keeper --home DIR [--foreground] [--resurrect] [--settings JSON] [--ready-fd N]"
+            " [--resume-fd N] [--nofile N]\n"
+            "hint: velos starts it; to run the daemon in the foreground use `velos daemon`\n");
     return 2;
 }
 
@@ -20,6 +21,10 @@ int main(int argc, char **argv)
         bool more = i + 1 < argc;
         if (strcmp(argv[i], "--foreground") == 0)
             o.foreground = true;
+        else if (strcmp(argv[i], "--resurrect") == 0)
+            o.resurrect = true;
+        else if (more && strcmp(argv[i], "--settings") == 0)
+            o.settings = argv[++i];
         else if (more && strcmp(argv[i], "--home") == 0)
             o.home = argv[++i];
         else if (more && strcmp(argv[i], "--ready-fd") == 0)

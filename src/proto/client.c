@@ -40,6 +40,7 @@ struct client {
     char *home;
     enum client_start start;
     int open_ms;
+    int (*settings)(const char *home, char **out, struct err *e);
 
     int fd;          /* -1: not connected */
     struct buf in;   /* what was received ... */
@@ -117,7 +118,10 @@ static int dial(struct client *c, struct err *e)
         return 0;
     if (!is_absent(e) || c->start == CLIENT_NEVER_START)
         return explain(c, e);
-    c->fd = launch_daemon(c->home, c->open_ms, e);
+    own_text settings = NULL;
+    if (c->settings && c->settings(c->home, &settings, e) < 0)
+        return -1;
+    c->fd = launch_daemon(c->home, settings, c->open_ms, e);
     return c->fd >= 0 ? 0 : -1;
 }
 
@@ -138,6 +142,7 @@ int client_open(const struct client_options *o, struct client **out, struct err 
     struct client *c = xnew(struct client);
     c->home = xstrdup(o->home);
     c->start = o->start;
+    c->settings = o->settings;
     c->open_ms = o->timeout_ms ? o->timeout_ms : OPEN_MS;
     c->fd = -1;
     if (dial(c, e) < 0) {

@@ -14,6 +14,8 @@ struct client_options {
     const char *home; /* absolute */
     enum client_start start;
     int timeout_ms; /* for connecting and hello; 0: 10 s */
+    /* Of a daemon that is started: its settings as JSON, "" for none. NULL: none. */
+    int (*settings)(const char *home, char **out, struct err *e);
 };
 
 /* 0; or -1: ERR_UNREACHABLE (no daemon, or no answer), ERR_VERSION, ERR_DENIED. */

@@ -21,6 +21,8 @@ enum keep_type {
     KEEP_ENTRY, /* key, fds */
     KEEP_ALL,   /* that was all; pid: the keeper's own */
     KEEP_EXIT,  /* key (the ledger's), pid, status: an adopted child has ended */
+    /* velosd to the keeper; numbers stay what they are */
+    KEEP_READY, /* the saved apps are started, if they were to be */
 };
 enum {
     KEEP_KEY_MOST = 96,

@@ -101,10 +101,13 @@ static void default_signals(void)
  * of that app's processes, and stopped with it. The texts stay environ's. */
 static char **environ_without_caller(void)
 {
-    static const char *const names[] = { "VELOS_INSTANCE=",  "VELOS_NAME=",
-                                         "VELOS_ID=",        "NODE_APP_INSTANCE=",
-                                         "NODE_CHANNEL_FD=", "NODE_CHANNEL_SERIALIZATION_MODE=",
-                                         "NODE_UNIQUE_ID=" };
+    static const char *const names[] = {
+        "VELOS_INSTANCE=",    "VELOS_NAME=",      "VELOS_ID=",
+        "NODE_APP_INSTANCE=", "NODE_CHANNEL_FD=", "NODE_CHANNEL_SERIALIZATION_MODE=",
+        "NODE_UNIQUE_ID=",    "NOTIFY_SOCKET=",   "WATCHDOG_USEC=",
+        "WATCHDOG_PID=",      "LISTEN_FDS=",      "LISTEN_PID=",
+        "LISTEN_FDNAMES=",
+    };
     char **env = xcalloc(strv_len(environ) + 1, sizeof(*env));
     size_t n = 0;
     for (char **v = environ; *v; v++) {
@@ -168,7 +171,7 @@ static void rotate_log(const char *path)
     (void)!rename(path, old); /* fails: the log goes on growing, which is no reason not to start */
 }
 
-static int spawn_keeper(const char *home, int take_ready, struct err *e)
+static int spawn_keeper(const char *home, const char *settings, int take_ready, struct err *e)
 {
     own_fd ready = take_ready, null = -1, log = -1;
     own_text keeper = NULL;
@@ -182,7 +185,11 @@ static int spawn_keeper(const char *home, int take_ready, struct err *e)
     assert(keeper);
     char number[16];
     snprintf(number, sizeof(number), "%d", READY_FD);
-    char *argv[] = { keeper, "--home", (char *)home, "--ready-fd", number, NULL };
+    char *argv[] = { keeper, "--home", (char *)home, "--ready-fd", number, NULL, NULL, NULL };
+    if (settings && *settings) {
+        argv[5] = "--settings";
+        argv[6] = (char *)settings;
+    }
     char **env = environ_without_caller();
     struct birth birth = { keeper, argv, env, null, log, ready };
     pid_t pid = os_fork(become_keeper, &birth);
@@ -225,20 +232,20 @@ static int await_ready(int fd, int64_t deadline, struct err *e)
                : err_set(e, ERR_UNREACHABLE, "it ended at once");
 }
 
-static int start(const char *home, int64_t deadline, struct err *e)
+static int start(const char *home, const char *settings, int64_t deadline, struct err *e)
 {
     int ends[2];
     if (os_pipe(ends) < 0)
         return err_sys(e, "pipe");
     own_fd from = ends[0];
-    if (spawn_keeper(home, ends[1], e) < 0)
+    if (spawn_keeper(home, settings, ends[1], e) < 0)
         return -1;
     if (await_ready(from, deadline, e) < 0)
         return err_hint(e, "see %s/" PROTO_LOG, home);
     return 0;
 }
 
-int launch_daemon(const char *home, int timeout_ms, struct err *e)
+int launch_daemon(const char *home, const char *settings, int timeout_ms, struct err *e)
 {
     if (launch_prepare_home(home, e) < 0)
         return -1;
@@ -252,7 +259,7 @@ int launch_daemon(const char *home, int timeout_ms, struct err *e)
     int fd = os_unix_connect(home, PROTO_SOCKET, e);
     if (fd >= 0)
         return fd; /* somebody was faster */
-    if (start(home, time_mono_ms() + timeout_ms, e) == 0)
+    if (start(home, settings, time_mono_ms() + timeout_ms, e) == 0)
         fd = os_unix_connect(home, PROTO_SOCKET, e);
     if (fd >= 0)
         return fd;

@@ -9,5 +9,6 @@ must_check int launch_prepare_home(const char *home, struct err *e);
 /* Where velos-keeper is: beside the running program, else in libexec. The caller frees. */
 must_check int launch_find_keeper(char **out, struct err *e);
 
-/* Starts the daemon unless somebody else has by now. A connection to it, or -1. */
-must_check int launch_daemon(const char *home, int timeout_ms, struct err *e);
+/* Starts the daemon unless somebody else has by now; settings: JSON, "" or NULL for none. A connection to it,
+ * or -1. */
+must_check int launch_daemon(const char *home, const char *settings, int timeout_ms, struct err *e);

@@ -19,6 +19,10 @@ enum {
     LEDGER_TEXT_MOST = 256 << 20,
 };
 
+/* Texts that the keeper itself writes, of what it was started with, before the first velosd is there. */
+#define LEDGER_SETTINGS "settings" /* [daemon] as JSON */
+#define LEDGER_BOOT     "boot"     /* there until the saved apps are started */
+
 struct ledger;
 
 struct ledger_entry {

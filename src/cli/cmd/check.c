@@ -2,9 +2,11 @@
  * which program would run it, on the PATH it would get. */
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/files.h"
 #include "conf/interp.h"
+#include "conf/settings_file.h"
 
 static const char *path_of(const struct app_spec *s)
 {
@@ -88,9 +90,31 @@ static int report(struct cli *c, const char *path, const struct config *file,
     return out_write(lines, e);
 }
 
+/* config.toml: [daemon]. */
+static int check_settings(struct cli *c, const char *path, struct err *e)
+{
+    own_settings s = NULL;
+    struct conf_problems problems = { 0 };
+    const struct config none = { 0 };
+    own_buf lines = { 0 };
+    int status;
+    if (access(path, F_OK) < 0)
+        return err_sys(e, "%s", path);
+    if (settings_load(path, &s, &problems) == 0 && !c->json)
+        buf_addf(&lines, "%s: settings of the daemon, nothing wrong\n", path);
+    if (problems.len == 0 && !c->json)
+        status = out_write(&lines, e);
+    else
+        status = report(c, path, &none, &problems, &lines, e);
+    conf_problems_done(&problems);
+    return status;
+}
+
 static int check_run(struct cli *c, struct err *e)
 {
     const char *path = c->args.n_words ? c->args.words[0] : "velos.toml";
+    if (settings_file_is_one(path))
+        return check_settings(c, path, e);
     own_strv only = files_only(c);
     struct config_query query = { .path = path, .only = only, .profile = args_text(&c->args, "env", NULL) };
     struct conf_problems problems = { 0 };
@@ -111,7 +135,9 @@ const struct cmd cmd_check = {
     .name = "check",
     .usage = "check [file.toml]",
     .about = "Find what is wrong in a file, all of it, without a daemon.",
-    .more = "Also looks for each app's script and interpreter. Alone: ./velos.toml.",
+    .more = "Also looks for each app's script and interpreter. Alone: ./velos.toml. A file with a table "
+            "[daemon]\n"
+            "(config.toml in velos's home) is checked as what it is.",
     .args = { .max = 1 },
     .opts = (const struct opt[]){ FILES_OPTS, { 0 } },
     .words = WORDS_FILES,

@@ -207,6 +207,26 @@ static void add_section(struct buf *out, const char *name)
 
 /* Settings --------------------------------------------------------------------------------------------- */
 
+static const char mask[] = "********";
+
+/* Values of secrets, as `env` shows them. */
+static void mask_secrets(const json_t *apps)
+{
+    size_t i;
+    json_t *app, *value;
+    const char *name;
+    void *next;
+    json_array_foreach(apps, i, app)
+    {
+        json_t *env = json_object_get(json_object_get(app, "settings"), "env");
+        json_object_foreach_safe(env, next, name, value)
+        {
+            if (words_is_secret(name))
+                json_object_set_new(env, name, json_string(mask));
+        }
+    }
+}
+
 /* Variables, a line each. */
 static void add_variables(struct buf *out, const char *key, const json_t *env, const struct table_look *look)
 {
@@ -216,10 +236,7 @@ static void add_variables(struct buf *out, const char *key, const json_t *env, c
     {
         own_buf line = { 0 };
         buf_addf(&line, "%s=", name);
-        if (words_is_secret(name))
-            buf_adds(&line, "********");
-        else
-            show_plain(&line, value);
+        show_plain(&line, value);
         add_row(out, key, &line, look);
         key = "";
     }
@@ -402,6 +419,8 @@ static int info_run(struct cli *c, struct err *e)
     if (cli_ask(c, "app.info", params, &result, e) < 0)
         return -1;
     const json_t *apps = json_object_get(result, "apps");
+    if (!args_has(&c->args, "show-secrets"))
+        mask_secrets(apps);
     if (c->json)
         return out_json(apps, e);
     struct table_look look = table_look_of_stdout(c->color);
@@ -420,10 +439,12 @@ static int info_run(struct cli *c, struct err *e)
 const struct cmd cmd_info = {
     .name = "info",
     .aliases = ALIASES("describe", "show"),
-    .usage = "info <app>...",
+    .usage = "info [--show-secrets] <app>...",
     .about = "All there is to know about an app: state, settings, log files, last lives.",
-    .more = "--json prints an array, one object an instance (docs/list-json.md).",
+    .more = "Values of variables with KEY, TOKEN, SECRET or PASS in their names are shown as ********.\n"
+            "--json prints an array, one object an instance (docs/list-json.md).",
     .args = { .min = 1, .max = ARGS_ANY },
+    .opts = (const struct opt[]){ { 0, "show-secrets", OPT_FLAG, "Show all values." }, { 0 } },
     .flags = CMD_ASKS_DAEMON,
     .words = WORDS_APPS,
     .run = info_run,

@@ -44,6 +44,7 @@ void req_daemon_info(struct request *r)
     json_int(&j, "adoptions", d->world.adoptions);
     json_int(&j, "connections", (int64_t)d->n_conns);
     json_int(&j, "seq", d->world.seq);
+    settings_write_json(d->world.settings, &j, "settings");
     json_close(&j, '}');
     request_result(r, json.data);
 }
