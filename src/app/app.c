@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "app/entry.h"
+#include "app/timetable.h"
 #include "base/time.h"
 #include "conf/keys.h"
 #include "os/cpus.h"
@@ -49,6 +50,7 @@ struct app *app_new(struct world *w, struct app_spec *take_spec, const struct ap
     list_init(&a->touched);
     list_append(&w->apps, &a->link);
     w->n_apps++;
+    timetable_settle(a, NULL);
     app_set_environ(a, o->env);
     app_grow(a, app_instances_wanted(a->spec));
     return a;
@@ -73,6 +75,7 @@ void app_set_spec(struct app *a, struct app_spec *take_spec, char *const *env)
 {
     app_spec_free(a->spec);
     a->spec = take_spec;
+    timetable_settle(a, NULL);
     app_set_environ(a, env);
     app_grow(a, app_instances_wanted(a->spec));
 }
@@ -86,6 +89,7 @@ void app_free(struct app *a)
     list_remove(&a->touched);
     w->n_apps--;
     environ_unref(a->base);
+    timetable_free(a);
     app_spec_free(a->spec);
     free(a->instances);
     free(a->token);

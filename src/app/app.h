@@ -126,10 +126,11 @@ struct app {
     int slot;        /* in the ledger; -1: not there yet */
     struct instance **instances;
     size_t n;
-    bool is_new;          /* its first start is not over yet: a failure leaves nothing behind */
-    bool removing;        /* goes with its last instance */
-    struct link requests; /* the daemon's queue for this app (daemon/op.h) */
-    struct link touched;  /* in world.touched */
+    bool is_new;                 /* its first start is not over yet: a failure leaves nothing behind */
+    bool removing;               /* goes with its last instance */
+    struct link requests;        /* the daemon's queue for this app (daemon/op.h) */
+    struct link touched;         /* in world.touched */
+    struct timetable *timetable; /* cron_restart; or NULL */
 };
 
 /* What just happened to an instance, for events and whoever waits. */
@@ -177,6 +178,7 @@ struct world {
     uv_poll_t child;
     uv_timer_t sample; /* metrics, while anything runs */
     struct strangers strangers;
+    struct timekeeper *timekeeper; /* of all timetables, or NULL */
 
     int64_t seq;       /* of the last event */
     int64_t started;   /* wall ms: the first velosd of this keeper */

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "app/timetable.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "base/time.h"
@@ -185,6 +186,7 @@ void entry_put_app(struct app *a)
         snprintf(env, sizeof(env), "%016llx", (unsigned long long)a->base->hash);
         json_str(&j, "env", env);
     }
+    timetable_write(a, &j);
     keys_write_json(a->spec, &j, "spec");
     json_close(&j, '}');
     put(a->world, &a->slot, key, 0, &text);
@@ -325,6 +327,7 @@ int entry_read_app(struct world *w, const struct ledger_entry *from, int slot, s
     list_init(&a->touched);
     list_append(&w->apps, &a->link);
     w->n_apps++;
+    timetable_settle(a, o);
     *out = a;
     return 0;
 }

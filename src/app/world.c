@@ -8,6 +8,7 @@
 
 #include "app/app.h"
 #include "app/entry.h"
+#include "app/timetable.h"
 #include "base/log.h"
 #include "base/time.h"
 #include "os/sigchild.h"
@@ -59,6 +60,7 @@ void world_done(struct world *w)
 {
     while (!list_empty(&w->apps))
         app_free(container_of(w->apps.next, struct app, link));
+    timekeeper_free(w);
     uv_close((uv_handle_t *)&w->worker, NULL);
     uv_close((uv_handle_t *)&w->awake, NULL);
     uv_poll_stop(&w->child);

@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "base/units.h"
 #include "conf/keys_shapes.h"
+#include "cron/cron.h"
 
 static const int64_t duration_most = 10000LL * 86400000, size_most = 1LL << 50;
 
@@ -337,33 +338,16 @@ int read_json_text(const struct key *k, struct app_spec *s, const struct conf_no
     return set_text(k, s, xstrdup(v->text));
 }
 
-/* The shape alone; what the fields may hold is cron's to say. */
+/* The time zone is looked up as well: better now than at four in the morning. */
 int read_cron(const struct key *k, struct app_spec *s, const struct conf_node *v, const char *base,
               struct err *e)
 {
-    static const char *const names[] = { "@yearly", "@annually", "@monthly", "@weekly",
-                                         "@daily",  "@midnight", "@hourly",  NULL };
-    static const char expected[] = "a cron expression (5 fields, 6 with seconds first, or @daily)";
+    struct cron c;
+    own_zone zone = NULL;
     if (v->type != CONF_STRING)
-        return wrong(e, expected, v);
-    own_strv words = NULL;
-    struct err ignored;
-    if (text_split_words(v->text, &words, &ignored) < 0)
-        return wrong(e, expected, v);
-    if (!words)
-        return wrong(e, expected, v);
-    char **fields = text_starts(words[0], "TZ=") ? words + 1 : words;
-    size_t n = strv_len(fields);
-    if (n == 1 && fields[0][0] == '@') {
-        for (const char *const *name = names; *name; name++)
-            if (strcmp(*name, fields[0]) == 0)
-                return set_text(k, s, xstrdup(v->text));
-        wrong(e, expected, v);
-        const char *nearest = text_nearest(fields[0], names);
-        return nearest ? err_hint(e, "did you mean %s?", nearest) : -1;
-    }
-    if (n != 5 && n != 6)
-        return wrong(e, expected, v);
+        return wrong(e, "a cron expression (5 fields, 6 with seconds first, or @daily)", v);
+    if (cron_parse(v->text, &c, e) < 0 || cron_zone(&c, &zone, e) < 0)
+        return -1;
     return set_text(k, s, xstrdup(v->text));
 }
 

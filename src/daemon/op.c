@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "app/entry.h"
+#include "app/timetable.h"
 #include "base/log.h"
 #include "base/time.h"
 #include "daemon/show.h"
@@ -470,5 +471,7 @@ void op_advance(void *daemon, struct app *a)
     if (a->removing && a->n == 0) {
         fail_rest(a);
         app_forget(a);
+        return;
     }
+    timetable_advance(a);
 }

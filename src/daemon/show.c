@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "app/census.h"
+#include "app/timetable.h"
 #include "base/time.h"
 #include "conf/keys.h"
 #include "os/signame.h"
@@ -122,6 +123,16 @@ static void show_tree(struct json_out *j, struct instance *in)
     json_close(j, ']');
 }
 
+void show_cron(struct json_out *j, const struct app *a)
+{
+    int64_t next[TIMETABLE_SHOWN];
+    size_t n = timetable_next(a, next);
+    json_open(j, "cron_next", '[');
+    for (size_t i = 0; i < n; i++)
+        json_time(j, NULL, next[i]);
+    json_close(j, ']');
+}
+
 void show_info(struct json_out *j, struct instance *in)
 {
     const struct app_spec *s = in->app->spec;
@@ -136,6 +147,7 @@ void show_info(struct json_out *j, struct instance *in)
     json_time(j, "started_at", in->started_wall);
     bool due = in->life == LIFE_WAITING && in->deadline;
     json_time(j, "next_start_at", due ? time_wall_ms() + in->deadline - time_mono_ms() : 0);
+    show_cron(j, in->app);
     own_text out = instance_log_path(in, OUTLET_OUT);
     own_text err = instance_log_path(in, OUTLET_ERR);
     json_str(j, "out_file", out);

@@ -3,7 +3,8 @@
  *
  *   clang -std=gnu17 -D_GNU_SOURCE -g -O1 -fsanitize=fuzzer,address,undefined -Isrc -o /tmp/fuzz_spec_json \
  *     test/fuzz/fuzz_spec_json.c src/base/{err,file,json,mem,text,time,units}.c \
- *     src/conf/{keys,keys_read,keys_write,node,spec}.c -ljansson && /tmp/fuzz_spec_json -max_total_time=60 */
+ *     src/conf/{keys,keys_read,keys_write,node,spec}.c \
+ *     src/cron/{calendar,cron,rule,zone}.c -ljansson && /tmp/fuzz_spec_json -max_total_time=60 */
 #include <assert.h>
 #include <string.h>
 

@@ -4,7 +4,8 @@
  *     -fno-rtti -DTOML_EXCEPTIONS=0 -Isrc -c src/conf/toml.cc -o /tmp/toml.o
  *   clang -std=gnu17 -D_GNU_SOURCE -g -O1 -fsanitize=fuzzer,address,undefined -Isrc -o /tmp/fuzz_toml \
  *     test/fuzz/fuzz_toml.c src/base/{err,file,json,mem,text,time,units}.c \
- *     src/conf/{keys,keys_read,keys_write,node,spec}.c /tmp/toml.o -ljansson -lstdc++ &&
+ *     src/conf/{keys,keys_read,keys_write,node,spec}.c \
+ *     src/cron/{calendar,cron,rule,zone}.c /tmp/toml.o -ljansson -lstdc++ &&
  *     /tmp/fuzz_toml -max_total_time=60 config */
 #include <assert.h>
 #include <string.h>

@@ -105,6 +105,18 @@ static void show_time(struct buf *out, const json_t *v)
         buf_adds(out, text);
 }
 
+static void show_times(struct buf *out, const json_t *v)
+{
+    size_t i;
+    json_t *time;
+    json_array_foreach(v, i, time)
+    {
+        if (i)
+            buf_adds(out, ", ");
+        show_time(out, time);
+    }
+}
+
 /* As short as it can be and still be found in a log: today's without the date, this year's without the year.
  */
 static void show_short_time(struct buf *out, const json_t *v)
@@ -149,6 +161,8 @@ static const struct {
     { "exec", "exec", show_plain },
     { "cwd", "cwd", show_plain },
     { "watching", "watching", show_plain },
+    { "cron", "settings.cron_restart", show_plain },
+    { "next cron", "cron_next", show_times },
     { "created", "created_at", show_time },
     { "started", "started_at", show_time },
     { "out log", "out_file", show_plain },
@@ -231,7 +245,7 @@ static bool is_shown_above(const char *key)
     for (size_t i = 0; i < ARRAY_LEN(rows); i++)
         if (strcmp(rows[i].key, key) == 0)
             return true;
-    return strcmp(key, "name") == 0;
+    return strcmp(key, "name") == 0 || strcmp(key, "cron_restart") == 0;
 }
 
 static void add_settings(struct buf *out, const json_t *settings, const struct table_look *look)
