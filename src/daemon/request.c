@@ -62,6 +62,8 @@ const struct method methods[] = {
     { "app.info", { SOME_OR_ALL }, req_app_info, "All there is to say about instances.", true },
     { "app.cron", { SOME_OR_ALL }, req_app_cron, "When apps are restarted next by cron_restart.", true },
     { "log.files", { SOME_OR_ALL }, req_log_files, "Where the logs are.", true },
+    { "log.flush", { SOME_OR_ALL }, req_log_flush, "Empties log files, deletes their archives.", false },
+    { "log.reopen", { SOME_OR_ALL }, req_log_reopen, "Opens the log files by their names again.", false },
     { "events.subscribe",
       { { "since", ARG_NUMBER, false } },
       req_events_subscribe,

@@ -2,54 +2,48 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
-#include "base/file.h"
-#include "base/list.h"
 #include "base/map.h"
-#include "os/pump.h"
+#include "logs/janitor.h"
+#include "logs/names.h"
+#include "logs/stream.h"
+#include "os/ready.h"
 
 enum {
     REST_MS = 1,
-    SMALL = 32 << 10,    /* a transfer below this lets the stream rest before the next */
-    TURN_MOST = 4 << 20, /* bytes of one stream before the others have their turn */
-    PIPE_LARGE = 1 << 20,
+    RESTED_US = 800, /* a stream that has been due for so long has had its rest, beside busier ones */
+    TELL_MS = 1000,  /* how often it is told that more was dropped */
+    STUCK_MS = 1000,
+    LEAVE_MS = 1000, /* what the thread has to end */
+    AT_ONCE = 64,
     STACK = 128 << 10,
 };
 
-/* A log file; streams that name the same path (merge_logs, out and error in one file) share it. */
-struct sink {
-    struct link link;
-    char *path;
-    int fd;
-    int refs;
-    bool plain; /* a regular file, written at `offset`; else a FIFO or device, written as it comes */
-    int64_t offset;
-    int64_t dropped; /* bytes */
-    int error;       /* errno of the trouble we are in, or 0 */
+enum order_type {
+    ORDER_ADD,
+    ORDER_CHANGE,
+    ORDER_REMOVE,
+    ORDER_HURRY,
+    ORDER_FLUSH,
+    ORDER_REOPEN,
+    ORDER_TRANSIT,
+    ORDER_BEGIN,
+    ORDER_END
 };
-
-struct stream {
-    struct link resting; /* in pump.resting, or unlinked */
-    uint64_t id;
-    int fd;
-    bool large; /* the pipe was grown */
-    struct sink *sink;
-    struct pump *pump;
-    uv_poll_t poll;
-};
-
-enum order_type { ORDER_ADD, ORDER_REMOVE, ORDER_HURRY, ORDER_END };
 struct order {
     struct link link;
     enum order_type type;
-    uint64_t stream;
+    uint64_t stream; /* or ticket */
     int fd;
+    int transit[TRANSIT_FDS];
     char *path;
+    struct rotate_rules rotate;
+    struct lines *lines;
     enum pump_need need;
 };
 struct report {
@@ -60,8 +54,11 @@ struct report {
 struct pump {
     /* shared, under lock */
     uv_mutex_t lock;
+    uv_cond_t left;
     struct link orders, reports;
-    uv_async_t wake_pump, wake_owner;
+    bool ended;
+    uv_async_t wake_owner;
+    struct os_ready *ready;
 
     /* the owner's */
     uv_thread_t thread;
@@ -69,10 +66,13 @@ struct pump {
     void *arg;
 
     /* the thread's */
-    uv_loop_t loop;
-    uv_timer_t rest;
-    struct link resting, sinks;
-    struct map streams;
+    bool begun, ending;
+    struct flow flow;
+    struct janitor *janitor;
+    struct transit_left recover;
+    struct link due, sinks;
+    struct map streams, by_path;
+    int64_t tell_at, look_at; /* mono ms; 0: never */
 };
 
 static void report(struct pump *p, struct pump_news news)
@@ -85,250 +85,431 @@ static void report(struct pump *p, struct pump_news news)
     uv_async_send(&p->wake_owner);
 }
 
+static int64_t clock_us(clockid_t id)
+{
+    struct timespec t;
+    clock_gettime(id, &t);
+    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+static int64_t read_clocks(struct pump *p)
+{
+    int64_t mono = clock_us(CLOCK_MONOTONIC);
+    p->flow.env.now_us = clock_us(CLOCK_REALTIME);
+    p->flow.env.now_ms = mono / 1000;
+    return mono;
+}
+
 /* Sinks. */
 
-/* The end of the file as it is now: somebody may have truncated it (copytruncate) or appended to it. */
-static void sink_find_end(struct sink *s)
+static uint64_t path_key(const char *path)
 {
-    struct stat st;
-    if (s->plain && fstat(s->fd, &st) == 0 && st.st_size != s->offset)
-        s->offset = st.st_size;
+    uint64_t h = 14695981039346656037u;
+    for (; *path; path++)
+        h = (h ^ (unsigned char)*path) * 1099511628211u;
+    return h | 1;
 }
 
-static bool sink_open(struct sink *s)
+static struct sink *sink_find(const struct pump *p, const char *path)
 {
-    struct stat st;
-    /* O_RDWR: a FIFO without a reader would block or fail otherwise. No O_APPEND: splice refuses it. */
-    s->fd = open(s->path, O_RDWR | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0640);
-    if (s->fd < 0 && errno == ENOENT) { /* the folder went away */
-        own_text dir = path_dir(s->path);
-        struct err e;
-        if (path_make_dirs(dir, 0700, &e) == 0)
-            s->fd = open(s->path, O_RDWR | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0640);
-    }
-    if (s->fd < 0)
-        return false;
-    s->plain = fstat(s->fd, &st) == 0 && S_ISREG(st.st_mode);
-    s->offset = s->plain ? st.st_size : -1;
-    return true;
-}
-
-/* The file was deleted by somebody: what we write would be seen by nobody. */
-static void sink_follow_path(struct sink *s)
-{
-    struct stat st;
-    if (!s->plain || fstat(s->fd, &st) < 0 || st.st_nlink > 0)
-        return;
-    close(s->fd);
-    if (!sink_open(s))
-        s->error = errno;
-}
-
-static struct sink *sink_get(struct pump *p, const char *path, enum pump_need need)
-{
-    list_each (l, &p->sinks) {
+    struct sink *first = map_get(&p->by_path, path_key(path));
+    if (!first || strcmp(first->path, path) == 0)
+        return first;
+    list_each (l, &p->sinks) { /* two paths with one key */
         struct sink *s = container_of(l, struct sink, link);
-        if (strcmp(s->path, path) == 0) {
-            s->refs++;
+        if (strcmp(s->path, path) == 0)
             return s;
+    }
+    return NULL;
+}
+
+/* Tells about a sink are told of one of its streams: NULL when it has none. */
+static struct stream *stream_of(const struct pump *p, const struct sink *s)
+{
+    for (size_t i = 0; i < p->streams.cap; i++) {
+        struct stream *st = p->streams.slots[i].key ? p->streams.slots[i].value : NULL;
+        if (st && st->sink == s)
+            return st;
+    }
+    return NULL;
+}
+
+/* A FIFO tells when it has room again; a sink's address is told apart from a stream's by its last bit. */
+static void await_room(struct pump *p, struct sink *s)
+{
+    if (s->fd >= 0 && !s->plain)
+        os_ready_add(p->ready, s->fd, OS_READY_OUT, (char *)s + 1);
+}
+
+static struct sink *sink_get(struct pump *p, const char *path, const struct rotate_rules *rules,
+                             enum pump_need need)
+{
+    struct sink *s = sink_find(p, path);
+    if (s) {
+        s->refs++;
+        sink_set_rules(s, rules);
+        return s;
+    }
+    s = sink_new(path, rules);
+    if (!sink_open(s)) {
+        sink_failed(&p->flow.env, s, errno);
+        if (need == PUMP_OR_FAIL) {
+            int why = errno;
+            sink_free(&p->flow.env, s);
+            errno = why;
+            return NULL;
         }
     }
-    struct sink *s = xnew(struct sink);
-    s->path = xstrdup(path);
-    s->refs = 1;
-    list_init(&s->link);
-    if (!sink_open(s) && need == PUMP_OR_FAIL) {
-        int why = errno;
-        free(s->path);
-        free(s);
-        errno = why;
-        return NULL;
-    }
     list_append(&p->sinks, &s->link);
+    if (!map_get(&p->by_path, path_key(path)))
+        map_put(&p->by_path, path_key(path), s);
+    await_room(p, s);
     return s;
 }
 
-static void sink_put(struct sink *s)
+static void sink_put(struct pump *p, struct sink *s)
 {
     if (--s->refs > 0)
         return;
-    list_remove(&s->link);
+    if (s->fd >= 0 && !s->plain)
+        os_ready_remove(p->ready, s->fd);
+    if (map_get(&p->by_path, path_key(s->path)) == s)
+        map_remove(&p->by_path, path_key(s->path));
+    sink_free(&p->flow.env, s);
+}
+
+/* One that is too large from before is rotated now, and so is one whose rotation was interrupted. */
+static void sink_settle(struct pump *p, struct sink *s)
+{
+    bool at_line;
     if (s->fd >= 0)
-        close(s->fd);
-    free(s->path);
-    free(s);
+        sink_room(&p->flow.env, s, &at_line);
+    if (s->rules.compress && s->plain)
+        janitor_compress(p->janitor, s->path, s->rules.keep);
 }
 
-/* Transfers. */
+/* What sinks and streams tell. */
 
-/* The file cannot be written: take the bytes and forget them, so that the app goes on. */
-static ssize_t drop(struct stream *st, int why)
+static void on_note(void *arg, struct sink *s, enum sink_note note, int error)
 {
-    struct sink *s = st->sink;
-    if (!s->error) {
-        s->error = why;
-        report(st->pump, (struct pump_news){ PUMP_TROUBLE, st->id, why, s->dropped });
-    }
-    ssize_t n = os_pump_drop(st->fd, SMALL);
-    if (n > 0)
-        s->dropped += n;
-    return n;
+    struct pump *p = arg;
+    const struct stream *st = stream_of(p, s);
+    if (st)
+        report(p, (struct pump_news){ .type = PUMP_NOTE, .note = note, .stream = st->id, .error = error });
 }
 
-static ssize_t move_once(struct stream *st)
+static void on_rotated(void *arg, struct sink *s)
 {
-    struct sink *s = st->sink;
-    bool file_failed = s->fd < 0;
-    if (file_failed && !sink_open(s))
-        return drop(st, errno);
-    ssize_t n = os_pump(st->fd, s->fd, &s->offset, PIPE_LARGE, &file_failed);
-    if (n < 0 && file_failed)
-        return drop(st, errno);
-    if (n > 0 && s->error) {
-        s->error = 0;
-        report(st->pump, (struct pump_news){ PUMP_BETTER, st->id, 0, s->dropped });
-    }
-    return n;
+    struct pump *p = arg;
+    if (s->rules.compress)
+        janitor_compress(p->janitor, s->path, s->rules.keep);
 }
 
-/* Moves what there is, up to a fair share. Returns bytes moved. */
-static size_t transfer(struct stream *st)
+static void on_trash(void *arg, int take_fd)
 {
-    size_t total = 0;
-    sink_follow_path(st->sink);
-    sink_find_end(st->sink);
-    while (total < TURN_MOST) {
-        ssize_t n = move_once(st);
-        if (n <= 0)
-            break;
-        total += (size_t)n;
-        if (n < SMALL)
-            break; /* empty by now, or nearly: let it gather */
-        if (!st->large && n >= os_pump_size(st->fd)) {
-            st->large = true;
-            os_pump_grow(st->fd, PIPE_LARGE);
-        }
-    }
-    return total;
+    struct pump *p = arg;
+    janitor_close(p->janitor, take_fd);
 }
 
-static void on_readable(uv_poll_t *poll, int status, int events);
-
-static void await(struct stream *st)
+static void on_trouble(void *arg, struct stream *st, int error)
 {
-    uv_poll_start(&st->poll, UV_READABLE, on_readable);
+    report(arg, (struct pump_news){
+                    .type = PUMP_TROUBLE, .stream = st->id, .error = error, .bytes = st->dropped });
 }
 
-static void on_rested(uv_timer_t *t)
+static void on_dropped(void *arg, struct stream *st)
 {
-    struct pump *p = container_of(t, struct pump, rest);
-    struct link now;
-    list_init(&now);
-    while (!list_empty(&p->resting)) {
-        struct link *l = p->resting.next;
-        list_remove(l);
-        list_append(&now, l);
-    }
-    while (!list_empty(&now)) {
-        struct stream *st = container_of(now.next, struct stream, resting);
-        list_remove(&st->resting);
-        transfer(st);
-        await(st);
+    struct pump *p = arg;
+    st->untold = true;
+    if (!p->tell_at)
+        p->tell_at = p->flow.env.now_ms + TELL_MS;
+}
+
+static void on_better(void *arg, struct stream *st)
+{
+    report(arg, (struct pump_news){ .type = PUMP_BETTER, .stream = st->id, .bytes = st->dropped });
+}
+
+static void tell_dropped(struct pump *p)
+{
+    p->tell_at = 0;
+    for (size_t i = 0; i < p->streams.cap; i++) {
+        struct stream *st = p->streams.slots[i].key ? p->streams.slots[i].value : NULL;
+        if (!st || !st->untold)
+            continue;
+        st->untold = false;
+        report(p,
+               (struct pump_news){
+                   .type = PUMP_DROPPED, .stream = st->id, .error = st->sink->error, .bytes = st->dropped });
     }
 }
 
-static void rest(struct stream *st)
+/* An archive was compressed. It may have moved on meanwhile, or be gone. */
+static void place_compressed(struct pump *p, const struct janitor_done *done)
 {
-    struct pump *p = st->pump;
-    uv_poll_stop(&st->poll);
-    if (list_empty(&p->resting)) {
-        uv_update_time(&p->loop);
-        uv_timer_start(&p->rest, on_rested, REST_MS, 0);
-    }
-    list_append(&p->resting, &st->resting);
-}
-
-static void on_readable(uv_poll_t *poll, int status, int events)
-{
-    struct stream *st = container_of(poll, struct stream, poll);
-    int waiting = 0;
-    if (status < 0)
-        return;
-    if (os_pump_waiting(st->fd, &waiting) && waiting >= SMALL)
-        transfer(st);
+    struct sink *s = sink_find(p, done->path);
+    own_text part = names_part(done->path);
+    int number = s ? rotate_find(done->path, s->rules.keep, done->was) : 0;
+    own_text plain = names_archive(done->path, number, false);
+    own_text gz = names_archive(done->path, number, true);
+    own_text was = names_index(done->path, done->was);
+    own_text is = names_index(done->path, done->is);
+    if (number && rename(was, is) < 0 && errno != ENOENT)
+        number = 0;
+    if (number && rename(part, gz) == 0)
+        unlink(plain);
     else
-        rest(st);
+        unlink(part);
+    if (s && s->rules.compress)
+        janitor_compress(p->janitor, s->path, s->rules.keep); /* until there is none left */
+}
+
+static void take_compressed(struct pump *p)
+{
+    struct janitor_done done;
+    while (janitor_next(p->janitor, &done)) {
+        if (!done.failed)
+            place_compressed(p, &done);
+        free(done.path);
+    }
+}
+
+/* Moving. */
+
+static void make_due(struct pump *p, struct stream *st)
+{
+    if (!list_linked(&st->due))
+        list_append(&p->due, &st->due);
+}
+
+static void make_waiting_due(struct pump *p, struct sink *s)
+{
+    while (!list_empty(&s->waiting)) {
+        struct stream *st = container_of(s->waiting.next, struct stream, waiting);
+        list_remove(&st->waiting);
+        make_due(p, st);
+    }
+}
+
+static void on_room(struct pump *p, struct sink *s)
+{
+    s->retry_at = 0;
+    make_waiting_due(p, s);
+}
+
+/* Those whose FIFO nobody reads have waited long enough: they drop. */
+static void look_at_waiting(struct pump *p)
+{
+    p->look_at = 0;
+    list_each (l, &p->sinks)
+        make_waiting_due(p, container_of(l, struct sink, link));
+}
+
+static void move(struct pump *p, struct stream *st)
+{
+    size_t n = stream_move(&p->flow, st);
+    if (n >= STREAM_TURN)
+        return; /* there may be more: its turn comes again */
+    st->hurried = false;
+    list_remove(&st->due);
+    if (list_linked(&st->waiting) && !p->look_at)
+        p->look_at = p->flow.env.now_ms + STUCK_MS;
+}
+
+static bool is_quick(const struct stream *st)
+{
+    return st->busy || st->hurried;
+}
+
+static void move_due(struct pump *p)
+{
+    bool any_quick = false;
+    list_each (l, &p->due)
+        any_quick |= is_quick(container_of(l, struct stream, due));
+    if (!any_quick)
+        os_ready_rest(p->ready, REST_MS);
+    int64_t now = read_clocks(p);
+    list_each_safe (l, &p->due) {
+        struct stream *st = container_of(l, struct stream, due);
+        if (!any_quick || is_quick(st) || now - st->since >= RESTED_US)
+            move(p, st);
+    }
 }
 
 /* Orders. */
 
-static void stream_closed(uv_handle_t *h)
+static void add(struct pump *p, struct order *o)
 {
-    free(container_of((uv_poll_t *)h, struct stream, poll));
-}
-
-static void add(struct pump *p, const struct order *o)
-{
-    struct sink *s = sink_get(p, o->path, o->need);
+    struct sink *s = sink_get(p, o->path, &o->rotate, o->need);
     if (!s) {
-        report(p, (struct pump_news){ PUMP_FAILED, o->stream, errno, 0 });
+        report(p, (struct pump_news){ .type = PUMP_FAILED, .stream = o->stream, .error = errno });
         return;
     }
     struct stream *st = xnew(struct stream);
-    *st = (struct stream){ .id = o->stream, .fd = o->fd, .sink = s, .pump = p };
-    list_init(&st->resting);
-    int r = uv_poll_init(&p->loop, &st->poll, st->fd);
-    if (r < 0) {
-        sink_put(s);
-        free(st);
-        report(p, (struct pump_news){ PUMP_FAILED, o->stream, -r, 0 });
-        return;
-    }
+    *st = (struct stream){ .id = o->stream, .fd = o->fd, .sink = s, .lines = steal(o->lines) };
     assert(!map_get(&p->streams, o->stream));
     map_put(&p->streams, o->stream, st);
-    await(st);
-    report(p, (struct pump_news){ PUMP_OPENED, o->stream, 0, 0 });
+    if (p->recover.phase && p->recover.stream == st->id) {
+        stream_recover(&p->flow, st, &p->recover);
+        p->recover.phase = TRANSIT_NONE;
+    }
+    stream_begin(st);
+    if (p->begun)
+        sink_settle(p, s);
+    os_ready_add(p->ready, st->fd, OS_READY_IN, st);
+    report(p, (struct pump_news){ .type = PUMP_OPENED, .stream = st->id });
+}
+
+static void begin(struct pump *p)
+{
+    p->begun = true;
+    if (p->flow.transit && p->recover.phase)
+        transit_clear(p->flow.transit); /* of a stream that is no more */
+    p->recover.phase = TRANSIT_NONE;
+    list_each (l, &p->sinks)
+        sink_settle(p, container_of(l, struct sink, link));
+}
+
+static void use_transit(struct pump *p, const struct order *o)
+{
+    p->flow.transit = transit_new(o->transit);
+    if (!p->flow.transit)
+        return;
+    p->recover = transit_look(p->flow.transit);
+    if (!p->recover.phase)
+        transit_clear(p->flow.transit);
+}
+
+static void drain(struct pump *p, struct stream *st)
+{
+    read_clocks(p);
+    st->hurried = true;
+    while (stream_move(&p->flow, st) > 0) {
+    }
+    list_remove(&st->waiting);
 }
 
 static void forget(struct pump *p, struct stream *st)
 {
+    os_ready_remove(p->ready, st->fd);
     map_remove(&p->streams, st->id);
-    list_remove(&st->resting);
-    sink_put(st->sink);
-    uv_poll_stop(&st->poll); /* takes the descriptor out of epoll now: the owner may close it */
-    uv_close((uv_handle_t *)&st->poll, stream_closed);
+    list_remove(&st->due);
+    list_remove(&st->waiting);
+    sink_put(p, st->sink);
+    lines_free(st->lines);
+    free(st);
+}
+
+static void change(struct pump *p, struct order *o)
+{
+    struct stream *st = map_get(&p->streams, o->stream);
+    if (!st)
+        return;
+    drain(p, st);
+    struct sink *old = st->sink;
+    st->sink = sink_get(p, o->path, &o->rotate, PUMP_OR_DROP);
+    sink_put(p, old);
+    lines_free(st->lines);
+    st->lines = steal(o->lines);
+    stream_begin(st);
+    sink_settle(p, st->sink);
 }
 
 static void remove_stream(struct pump *p, uint64_t id)
 {
     struct stream *st = map_get(&p->streams, id);
     if (st) {
-        while (transfer(st) > 0) {
-        }
+        drain(p, st);
         forget(p, st);
     }
-    report(p, (struct pump_news){ PUMP_REMOVED, id, 0, 0 });
+    report(p, (struct pump_news){ .type = PUMP_REMOVED, .stream = id });
 }
 
 static void hurry(struct pump *p, uint64_t id)
 {
     struct stream *st = map_get(&p->streams, id);
-    if (st)
-        transfer(st);
+    if (!st)
+        return;
+    st->hurried = true;
+    make_due(p, st);
 }
 
-static void end(struct pump *p)
+/* A file that no stream has: an app that was never started. */
+static int64_t flush_unused(struct pump *p, const struct order *o)
 {
-    for (size_t i = 0; i < p->streams.cap; i++)
-        while (p->streams.slots[i].key)
-            forget(p, p->streams.slots[i].value);
-    uv_close((uv_handle_t *)&p->rest, NULL);
-    uv_close((uv_handle_t *)&p->wake_pump, NULL);
+    struct stat st;
+    struct sink *s = sink_new(o->path, &o->rotate);
+    bool there = lstat(o->path, &st) == 0 && S_ISREG(st.st_mode) && sink_open(s);
+    int64_t freed = there ? sink_flush(&p->flow.env, s) : 0;
+    sink_free(&p->flow.env, s);
+    return freed;
 }
 
-static void on_orders(uv_async_t *a)
+static void flush(struct pump *p, const struct order *o)
 {
-    struct pump *p = container_of(a, struct pump, wake_pump);
+    struct sink *s = sink_find(p, o->path);
+    int64_t freed = s ? sink_flush(&p->flow.env, s) : flush_unused(p, o);
+    report(p, (struct pump_news){ .type = PUMP_DONE, .stream = o->stream, .bytes = freed });
+}
+
+static void reopen(struct pump *p, const struct order *o)
+{
+    struct sink *s = sink_find(p, o->path);
+    int error = 0;
+    if (s && s->fd >= 0 && !s->plain)
+        os_ready_remove(p->ready, s->fd);
+    if (s && !sink_reopen(&p->flow.env, s))
+        error = errno;
+    if (s) {
+        s->retry_at = 0;
+        await_room(p, s);
+        make_waiting_due(p, s);
+    }
+    report(p, (struct pump_news){ .type = PUMP_DONE, .stream = o->stream, .error = error });
+}
+
+static void obey(struct pump *p, struct order *o)
+{
+    switch (o->type) {
+    case ORDER_ADD:
+        add(p, o);
+        break;
+    case ORDER_CHANGE:
+        change(p, o);
+        break;
+    case ORDER_REMOVE:
+        remove_stream(p, o->stream);
+        break;
+    case ORDER_HURRY:
+        hurry(p, o->stream);
+        break;
+    case ORDER_FLUSH:
+        flush(p, o);
+        break;
+    case ORDER_REOPEN:
+        reopen(p, o);
+        break;
+    case ORDER_TRANSIT:
+        use_transit(p, o);
+        break;
+    case ORDER_BEGIN:
+        begin(p);
+        break;
+    case ORDER_END:
+        p->ending = true;
+        break;
+    }
+}
+
+static void order_free(struct order *o)
+{
+    lines_free(o->lines);
+    free(o->path);
+    free(o);
+}
+
+static void take_orders(struct pump *p)
+{
     for (;;) {
         uv_mutex_lock(&p->lock);
         struct link *l = list_empty(&p->orders) ? NULL : p->orders.next;
@@ -338,23 +519,60 @@ static void on_orders(uv_async_t *a)
         if (!l)
             return;
         struct order *o = container_of(l, struct order, link);
-        if (o->type == ORDER_ADD)
-            add(p, o);
-        else if (o->type == ORDER_REMOVE)
-            remove_stream(p, o->stream);
-        else if (o->type == ORDER_HURRY)
-            hurry(p, o->stream);
-        else
-            end(p);
-        free(o->path);
-        free(o);
+        obey(p, o);
+        order_free(o);
+    }
+}
+
+/* The loop. */
+
+static int time_left(const struct pump *p)
+{
+    int64_t at = p->tell_at && (!p->look_at || p->tell_at < p->look_at) ? p->tell_at : p->look_at;
+    if (p->begun && !list_empty(&p->due))
+        return 0;
+    return at ? (int)MAX(at - p->flow.env.now_ms, (int64_t)0) : -1;
+}
+
+static void collect(struct pump *p)
+{
+    void *what[AT_ONCE];
+    int n = os_ready_wait(p->ready, time_left(p), what, AT_ONCE);
+    int64_t now = read_clocks(p);
+    for (int i = 0; i < n; i++) {
+        if ((uintptr_t)what[i] & 1) {
+            on_room(p, (struct sink *)(void *)((char *)what[i] - 1));
+            continue;
+        }
+        struct stream *st = what[i];
+        if (!list_linked(&st->due))
+            st->since = now;
+        make_due(p, st);
     }
 }
 
 static void run(void *arg)
 {
     struct pump *p = arg;
-    uv_run(&p->loop, UV_RUN_DEFAULT);
+    while (!p->ending) {
+        collect(p);
+        take_orders(p);
+        take_compressed(p);
+        if (p->begun && !list_empty(&p->due))
+            move_due(p);
+        if (p->tell_at && p->flow.env.now_ms >= p->tell_at)
+            tell_dropped(p);
+        if (p->look_at && p->flow.env.now_ms >= p->look_at)
+            look_at_waiting(p);
+    }
+    for (size_t i = 0; i < p->streams.cap; i++)
+        while (p->streams.slots[i].key)
+            forget(p, p->streams.slots[i].value);
+    p->janitor = janitor_free(p->janitor);
+    uv_mutex_lock(&p->lock);
+    p->ended = true;
+    uv_cond_signal(&p->left);
+    uv_mutex_unlock(&p->lock);
 }
 
 /* The owner's half. */
@@ -383,13 +601,39 @@ static void send_order(struct pump *p, struct order order)
     uv_mutex_lock(&p->lock);
     list_append(&p->orders, &o->link);
     uv_mutex_unlock(&p->lock);
-    uv_async_send(&p->wake_pump);
+    os_ready_wake(p->ready);
 }
 
-void pump_add(struct pump *p, uint64_t stream, int fd, const char *path, enum pump_need need)
+static struct order order_of(enum order_type type, uint64_t stream, const struct pump_target *to)
 {
-    send_order(p, (struct order){
-                      .type = ORDER_ADD, .stream = stream, .fd = fd, .path = xstrdup(path), .need = need });
+    return (struct order){ .type = type,
+                           .stream = stream,
+                           .path = xstrdup(to->path),
+                           .rotate = to->rotate,
+                           .lines = to->formatted ? lines_new(&to->lines) : NULL };
+}
+
+void pump_add(struct pump *p, uint64_t stream, int fd, const struct pump_target *to, enum pump_need need)
+{
+    struct order o = order_of(ORDER_ADD, stream, to);
+    o.fd = fd;
+    o.need = need;
+    send_order(p, o);
+}
+
+void pump_change(struct pump *p, uint64_t stream, const struct pump_target *to)
+{
+    send_order(p, order_of(ORDER_CHANGE, stream, to));
+}
+
+void pump_flush(struct pump *p, uint64_t ticket, const struct pump_target *to)
+{
+    send_order(p, order_of(ORDER_FLUSH, ticket, to));
+}
+
+void pump_reopen(struct pump *p, uint64_t ticket, const struct pump_target *to)
+{
+    send_order(p, order_of(ORDER_REOPEN, ticket, to));
 }
 
 void pump_remove(struct pump *p, uint64_t stream)
@@ -402,20 +646,54 @@ void pump_hurry(struct pump *p, uint64_t stream)
     send_order(p, (struct order){ .type = ORDER_HURRY, .stream = stream });
 }
 
+void pump_use_transit(struct pump *p, const int fds[TRANSIT_FDS])
+{
+    struct order o = { .type = ORDER_TRANSIT };
+    memcpy(o.transit, fds, sizeof(o.transit));
+    send_order(p, o);
+}
+
+void pump_begin(struct pump *p)
+{
+    send_order(p, (struct order){ .type = ORDER_BEGIN });
+}
+
+static void wake(void *arg)
+{
+    struct pump *p = arg;
+    os_ready_wake(p->ready);
+}
+
+static void prepare(struct pump *p)
+{
+    flow_init(&p->flow);
+    p->janitor = janitor_new(wake, p);
+    p->flow.env.marks = marks_cache_new();
+    p->flow.env.trash = (struct rotate_trash){ on_trash, p };
+    p->flow.env.note = on_note;
+    p->flow.env.rotated = on_rotated;
+    p->flow.env.arg = p->flow.arg = p;
+    p->flow.trouble = on_trouble;
+    p->flow.dropped = on_dropped;
+    p->flow.better = on_better;
+    list_init(&p->orders);
+    list_init(&p->reports);
+    list_init(&p->due);
+    list_init(&p->sinks);
+    read_clocks(p);
+}
+
 struct pump *pump_new(uv_loop_t *loop, pump_told *told, void *arg)
 {
     struct pump *p = xnew(struct pump);
     p->told = told;
     p->arg = arg;
-    list_init(&p->orders);
-    list_init(&p->reports);
-    list_init(&p->resting);
-    list_init(&p->sinks);
+    prepare(p);
+    p->ready = os_ready_new();
+    assert(p->ready);
     uv_mutex_init(&p->lock);
-    uv_loop_init(&p->loop);
+    uv_cond_init(&p->left);
     uv_async_init(loop, &p->wake_owner, on_reports);
-    uv_async_init(&p->loop, &p->wake_pump, on_orders);
-    uv_timer_init(&p->loop, &p->rest);
     uv_thread_options_t options = { .flags = UV_THREAD_HAS_STACK_SIZE, .stack_size = STACK };
     int r = uv_thread_create_ex(&p->thread, &options, run, p);
     assert(r == 0);
@@ -428,9 +706,31 @@ static void owner_closed(uv_handle_t *h)
     struct pump *p = container_of((uv_async_t *)h, struct pump, wake_owner);
     list_each_safe (l, &p->reports)
         free(container_of(l, struct report, link));
+    list_each_safe (l, &p->orders)
+        order_free(container_of(l, struct order, link));
+    uv_cond_destroy(&p->left);
     uv_mutex_destroy(&p->lock);
+    os_ready_free(p->ready);
+    marks_cache_free(p->flow.env.marks);
+    transit_free(p->flow.transit);
+    flow_done(&p->flow);
     map_done(&p->streams);
+    map_done(&p->by_path);
     free(p);
+}
+
+static bool await_end(struct pump *p)
+{
+    uv_mutex_lock(&p->lock);
+    while (!p->ended && uv_cond_timedwait(&p->left, &p->lock, (uint64_t)LEAVE_MS * 1000000) == 0) {
+    }
+    bool ended = p->ended;
+    uv_mutex_unlock(&p->lock);
+    return ended;
+}
+
+static void left_behind(uv_handle_t *h)
+{
 }
 
 struct pump *pump_free(struct pump *p)
@@ -438,8 +738,9 @@ struct pump *pump_free(struct pump *p)
     if (!p)
         return NULL;
     send_order(p, (struct order){ .type = ORDER_END });
-    uv_thread_join(&p->thread);
-    uv_loop_close(&p->loop);
-    uv_close((uv_handle_t *)&p->wake_owner, owner_closed);
+    bool ended = await_end(p);
+    if (ended)
+        uv_thread_join(&p->thread);
+    uv_close((uv_handle_t *)&p->wake_owner, ended ? owner_closed : left_behind);
     return NULL;
 }
