@@ -1,5 +1,6 @@
 #include "logs/janitor.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdatomic.h>
@@ -8,6 +9,7 @@
 #include <unistd.h>
 #include <uv.h>
 
+#include "base/file.h"
 #include "base/list.h"
 #include "logs/gzip.h"
 #include "logs/names.h"
@@ -17,14 +19,15 @@ enum { STACK = 128 << 10 };
 
 struct job {
     struct link link;
-    int fd; /* to close; -1: to compress */
-    int keep;
-    struct janitor_done done;
+    int fd;     /* to close; -1: to compress */
+    char *path; /* of a log, whose archive is to be compressed */
 };
 
 struct janitor {
     uv_mutex_t lock;
-    struct link jobs, done;
+    uv_cond_t placed;
+    struct link jobs;
+    struct janitor_done done; /* path NULL: nothing */
     bool running, joinable;
     atomic_bool leave;
     uv_thread_t thread;
@@ -32,11 +35,28 @@ struct janitor {
     void *arg;
 };
 
-/* The oldest goes first: it is the one nobody reads. It may move on to the next number while we look. */
-static int open_oldest(const struct job *job)
+/* The number of the oldest archive that is not compressed; 0: none. */
+static int find_oldest(const char *path)
 {
-    for (int i = job->keep; i >= 1; i--) {
-        own_text name = names_archive(job->done.path, i, false);
+    own_text folder = path_dir(path);
+    int oldest = 0;
+    DIR *d = opendir(folder);
+    if (!d)
+        return 0;
+    for (const struct dirent *entry; (entry = readdir(d));) {
+        struct names_found f = names_parse(path_base(path), entry->d_name);
+        if (f.kind == NAMES_ARCHIVE && !f.gz)
+            oldest = MAX(oldest, f.number);
+    }
+    closedir(d);
+    return oldest;
+}
+
+/* The oldest goes first: it is the one nobody reads. It may move on to the next number while we look. */
+static int open_oldest(const char *path)
+{
+    for (int i = find_oldest(path), last = i + 8; i > 0 && i < last; i++) {
+        own_text name = names_archive(path, i, false);
         int fd = open(name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
         if (fd >= 0 || errno != ENOENT)
             return fd;
@@ -55,26 +75,26 @@ static void inherit(int fd, const struct stat *from)
     }
 }
 
-/* False: there is none, or it failed. */
-static bool compress_one(struct janitor *j, struct job *job)
+/* The archive, compressed into names_part(); -1: there is none, or it failed. */
+static int compress_one(struct janitor *j, const char *path, ino_t *inode)
 {
     struct stat was, is;
-    own_fd from = open_oldest(job);
+    own_fd from = open_oldest(path);
     if (from < 0 || fstat(from, &was) < 0)
-        return false;
-    own_text part = names_part(job->done.path);
-    own_fd to = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+        return -1;
+    own_text part = names_part(path);
+    unlink(part);
+    own_fd to = open(part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (to < 0)
-        return false;
+        return -1;
     if (gzip_file(from, to, &j->leave) < 0 || fstat(to, &is) < 0) {
         unlink(part);
-        return false;
+        return -1;
     }
     inherit(to, &was);
     os_write_out(to); /* what it replaces is deleted next */
-    job->done.was = was.st_ino;
-    job->done.is = is.st_ino;
-    return true;
+    *inode = is.st_ino;
+    return steal_fd(from);
 }
 
 static struct job *take(struct janitor *j)
@@ -89,19 +109,14 @@ static struct job *take(struct janitor *j)
     return l ? container_of(l, struct job, link) : NULL;
 }
 
-static void finish(struct janitor *j, struct job *job)
+static void hand_over(struct janitor *j, const struct janitor_done *done)
 {
     uv_mutex_lock(&j->lock);
-    list_append(&j->done, &job->link);
-    uv_mutex_unlock(&j->lock);
+    j->done = *done;
     j->wake(j->arg);
-}
-
-static void job_free(struct job *job)
-{
-    fd_done(&job->fd);
-    free(job->done.path);
-    free(job);
+    while (j->done.path && !j->leave)
+        uv_cond_wait(&j->placed, &j->lock);
+    uv_mutex_unlock(&j->lock);
 }
 
 static void run(void *arg)
@@ -110,20 +125,27 @@ static void run(void *arg)
     struct job *job;
     os_lowly();
     while ((job = take(j))) {
-        if (job->fd >= 0 || j->leave) {
-            job_free(job);
-            continue;
+        fd_done(&job->fd);
+        if (job->path && !j->leave) {
+            struct janitor_done done = { .path = steal(job->path) };
+            done.fd = compress_one(j, done.path, &done.is);
+            done.failed = done.fd < 0;
+            hand_over(j, &done);
         }
-        job->done.failed = !compress_one(j, job);
-        finish(j, job);
+        free(job->path);
+        free(job);
     }
 }
 
-static void add(struct janitor *j, struct job *take_job)
+/* Without a thread it waits for the next job's. */
+static void add(struct janitor *j, int take_fd, const char *path)
 {
+    struct job *job = xnew(struct job);
+    job->fd = take_fd;
+    job->path = path ? xstrdup(path) : NULL;
     uv_mutex_lock(&j->lock);
     bool start = !j->running;
-    list_append(&j->jobs, &take_job->link);
+    list_append(&j->jobs, &job->link);
     j->running = true;
     uv_mutex_unlock(&j->lock);
     if (!start)
@@ -133,46 +155,43 @@ static void add(struct janitor *j, struct job *take_job)
     uv_thread_options_t options = { .flags = UV_THREAD_HAS_STACK_SIZE, .stack_size = STACK };
     j->joinable = uv_thread_create_ex(&j->thread, &options, run, j) == 0;
     if (!j->joinable)
-        run(j); /* no thread to be had: then it is done here */
+        j->running = false;
 }
 
 void janitor_close(struct janitor *j, int take_fd)
 {
-    struct job *job = xnew(struct job);
-    job->fd = take_fd;
-    add(j, job);
+    add(j, take_fd, NULL);
 }
 
-void janitor_compress(struct janitor *j, const char *path, int keep)
+void janitor_compress(struct janitor *j, const char *path)
 {
-    struct job *job = xnew(struct job);
-    job->fd = -1;
-    job->keep = keep;
-    job->done.path = xstrdup(path);
-    add(j, job);
+    add(j, -1, path);
 }
 
-bool janitor_next(struct janitor *j, struct janitor_done *done)
+bool janitor_is_done(struct janitor *j, struct janitor_done *done)
 {
     uv_mutex_lock(&j->lock);
-    struct link *l = list_empty(&j->done) ? NULL : j->done.next;
-    if (l)
-        list_remove(l);
+    *done = j->done;
     uv_mutex_unlock(&j->lock);
-    if (!l)
-        return false;
-    struct job *job = container_of(l, struct job, link);
-    *done = job->done;
-    free(job);
-    return true;
+    return done->path;
+}
+
+void janitor_placed(struct janitor *j)
+{
+    uv_mutex_lock(&j->lock);
+    text_free(&j->done.path);
+    fd_done(&j->done.fd);
+    uv_cond_signal(&j->placed);
+    uv_mutex_unlock(&j->lock);
 }
 
 struct janitor *janitor_new(void (*wake)(void *arg), void *arg)
 {
     struct janitor *j = xnew(struct janitor);
     uv_mutex_init(&j->lock);
+    uv_cond_init(&j->placed);
     list_init(&j->jobs);
-    list_init(&j->done);
+    j->done.fd = -1;
     j->wake = wake;
     j->arg = arg;
     return j;
@@ -180,12 +199,20 @@ struct janitor *janitor_new(void (*wake)(void *arg), void *arg)
 
 struct janitor *janitor_free(struct janitor *j)
 {
-    struct janitor_done done;
+    uv_mutex_lock(&j->lock);
     j->leave = true;
+    uv_cond_signal(&j->placed);
+    uv_mutex_unlock(&j->lock);
     if (j->joinable)
         uv_thread_join(&j->thread);
-    while (janitor_next(j, &done))
-        free(done.path);
+    for (struct job *job; (job = take(j));) {
+        fd_done(&job->fd);
+        free(job->path);
+        free(job);
+    }
+    text_free(&j->done.path);
+    fd_done(&j->done.fd);
+    uv_cond_destroy(&j->placed);
     uv_mutex_destroy(&j->lock);
     free(j);
     return NULL;

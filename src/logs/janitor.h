@@ -10,9 +10,10 @@ struct janitor;
 
 /* An archive was compressed: the pump's thread puts it in its place. */
 struct janitor_done {
-    char *path;    /* of the log */
-    ino_t was, is; /* inodes of the archive as it was, and of names_part() */
-    bool failed;
+    char *path;  /* of the log */
+    int fd;      /* the archive as it was: while it is open nobody else has its inode */
+    ino_t is;    /* of names_part(), the compressed one */
+    bool failed; /* or there was none */
 };
 
 /* `wake` is called from the janitor's thread when something is done. */
@@ -21,6 +22,7 @@ struct janitor *janitor_free(struct janitor *j); /* what it has begun is given u
 
 void janitor_close(struct janitor *j, int take_fd);
 /* The oldest archive of this log that is not compressed yet, if there is one. */
-void janitor_compress(struct janitor *j, const char *path, int keep);
-/* What is done by now; the path is the caller's. False: no more. */
-bool janitor_next(struct janitor *j, struct janitor_done *done);
+void janitor_compress(struct janitor *j, const char *path);
+/* What is done; it goes on only after janitor_placed(), since the next one may have the same names. */
+bool janitor_is_done(struct janitor *j, struct janitor_done *done);
+void janitor_placed(struct janitor *j);

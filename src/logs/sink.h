@@ -36,6 +36,8 @@ struct sink {
     int64_t full_at; /* size from which on a rotation is due; INT64_MAX: never */
     int64_t cut_at;  /* ... even in the middle of a line: it is longer than a whole file may be */
     int64_t looked_at, retry_at, stuck_at; /* mono ms; stuck_at: no room since, 0: there is */
+    bool compressing;                      /* one of its archives is, or is to be */
+    bool rotated_since;                    /* ... that was asked for */
     bool missing;                          /* its name was gone at the last look */
     struct rotate_rules rules;
     struct rotate rotate;

@@ -46,9 +46,10 @@ ssize_t os_pump(int pipe_fd, int file_fd, int64_t *offset, size_t most, bool *fi
         return os_pump(pipe_fd, file_fd, offset, most, file_failed);
     if (why == EINVAL)
         return copy(pipe_fd, file_fd, most, file_failed);
-    /* EAGAIN may be the pipe's (empty) or the file's (a full FIFO): only the first is the end of work. */
-    struct pollfd p = { .fd = pipe_fd, .events = POLLIN };
-    *file_failed = why != EAGAIN || (poll(&p, 1, 0) > 0 && (p.revents & POLLIN));
+    /* EAGAIN is the pipe's, which is empty; or that of a FIFO which is full. (Whether the pipe is empty
+     * cannot be asked: somebody may have written since.) */
+    struct pollfd p = { .fd = file_fd, .events = POLLOUT };
+    *file_failed = why != EAGAIN || (*offset < 0 && poll(&p, 1, 0) == 0);
     errno = why;
     return -1;
 }
