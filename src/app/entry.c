@@ -336,10 +336,6 @@ int entry_read_app(struct world *w, const struct ledger_entry *from, int slot, s
     return 0;
 }
 
-if (in->dropped[OUTLET_OUT] || in->dropped[OUTLET_ERR]) {
-    json_int(&j, "dropped_out", in->dropped[OUTLET_OUT]);
-    json_int(&j, "dropped_err", in->dropped[OUTLET_ERR]);
-}
 static void read_life(struct instance *in, const json_t *o)
 {
     if (!life_from_key(json_get_str(o, "life", ""), &in->life)) {
