@@ -116,6 +116,10 @@ void app_set_spec(struct app *a, struct app_spec *take_spec, char *const *env)
     settings_fill_in(a->world->settings, a->spec);
     timetable_settle(a, NULL);
     app_set_environ(a, env);
+    for (size_t i = 0; i < a->n; i++)
+        for (int k = 0; k < OUTLET_N; k++)
+            if (a->instances[i]->outlets[k])
+                outlet_retarget(a->instances[i]->outlets[k]);
     app_grow(a, app_instances_wanted(a->spec));
 }
 

@@ -155,6 +155,10 @@ static void write_instance(const struct instance *in, struct buf *text)
         json_str(&j, "exec", in->exec);
     if (in->token)
         json_str(&j, "token", in->token);
+    if (in->dropped[OUTLET_OUT] || in->dropped[OUTLET_ERR]) {
+        json_int(&j, "dropped_out", in->dropped[OUTLET_OUT]);
+        json_int(&j, "dropped_err", in->dropped[OUTLET_ERR]);
+    }
     if (in->status_text)
         json_str(&j, "status_text", in->status_text);
     json_close(&j, '}');
@@ -376,6 +380,8 @@ void entry_read_past(struct instance *in, const json_t *o)
     for (enum cause c = CAUSE_NONE; c < CAUSE_N; c++)
         in->counters[c] = (uint32_t)json_get_int(counters, cause_name(c), 0);
     in->has_exited = exit != NULL;
+    in->dropped[OUTLET_OUT] = json_get_int(o, "dropped_out", 0);
+    in->dropped[OUTLET_ERR] = json_get_int(o, "dropped_err", 0);
     if (exit)
         in->last_exit = read_exit(exit);
     read_lives(in, json_object_get(o, "lives"));

@@ -43,6 +43,10 @@ static int receive(struct daemon *d, struct link *rest)
             *place = m.fds[0];
             continue;
         }
+        if (strcmp(m.key, "transit") == 0 && m.head.n_fds == TRANSIT_FDS) {
+            outlet_adopt_transit(&d->world, m.fds);
+            continue;
+        }
         struct kept *k = xnew(struct kept);
         k->m = m;
         list_append(rest, &k->link);
@@ -208,6 +212,7 @@ int adopt(struct daemon *d)
         drop_unused_environs(&d->world);
     }
     take_rest(d, &rest);
+    pump_begin(d->world.pump);
     return r;
 }
 
@@ -252,6 +257,8 @@ static int write_entries(struct daemon *d, struct keep_file *f)
                  keep_file_add(f, "sock", &d->sock, 1);
     if (w->notify >= 0)
         failed |= keep_file_add(f, "notify", &w->notify, 1);
+    if (w->transit[0] >= 0)
+        failed |= keep_file_add(f, "transit", w->transit, TRANSIT_FDS);
     list_each (l, &w->apps) {
         const struct app *a = container_of(l, struct app, link);
         for (size_t i = 0; i < a->n; i++)
