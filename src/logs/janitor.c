@@ -127,7 +127,8 @@ static void run(void *arg)
     while ((job = take(j))) {
         fd_done(&job->fd);
         if (job->path && !j->leave) {
-            struct janitor_done done = { .path = steal(job->path) };
+            struct janitor_done done = { .path = job->path };
+            job->path = NULL;
             done.fd = compress_one(j, done.path, &done.is);
             done.failed = done.fd < 0;
             hand_over(j, &done);

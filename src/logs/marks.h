@@ -29,7 +29,7 @@ struct marks_of {
     ino_t inode;
     struct marks *marks;
 };
-void marks_note(struct marks_cache *c, struct marks_of of, struct mark m);
+void marks_note(struct marks_cache *c, struct marks_of of, struct mark now);
 void marks_empty(struct marks_cache *c, struct marks_of of); /* the log was truncated */
 void marks_leave(struct marks_cache *c, struct marks *m);    /* goes on elsewhere: lets go of the file */
 

@@ -297,7 +297,8 @@ static void add(struct works *w, struct order *o)
         return;
     }
     struct stream *st = xnew(struct stream);
-    *st = (struct stream){ .id = o->stream, .fd = o->fd, .sink = s, .lines = steal(o->lines) };
+    *st = (struct stream){ .id = o->stream, .fd = o->fd, .sink = s, .lines = o->lines };
+    o->lines = NULL;
     assert(!map_get(&w->streams, o->stream));
     map_put(&w->streams, o->stream, st);
     if (w->recover.phase && w->recover.stream == st->id) {

@@ -1,6 +1,6 @@
 /* By read(2) and write(2): the bytes stop in our memory, so what was read and cannot be written is lost (a
- * full disk), and so is what a SIGKILL finds in between. Where there is splice(2) neither happens. The pipe is
- * a pair of sockets, which can be peeked into. */
+ * full disk), and so is what a SIGKILL finds in between. Where there is splice(2) neither happens. The pipe
+ * is a pair of sockets, which can be peeked into. */
 #include "os/pump.h"
 
 #include <errno.h>
