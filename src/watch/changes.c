@@ -50,9 +50,16 @@ void changes_add(struct changes *c, const char *path)
         c->sure = true;
 }
 
+void changes_narrow(struct changes *c, const char *first, size_t n)
+{
+    free(c->first);
+    c->first = xstrdup(first);
+    c->narrowed = n;
+}
+
 size_t changes_count(const struct changes *c)
 {
-    return c->seen.len;
+    return c->narrowed ? c->narrowed : c->seen.len;
 }
 
 void changes_clear(struct changes *c)
@@ -61,6 +68,7 @@ void changes_clear(struct changes *c)
     text_free(&c->first);
     c->list = strv_free(c->list);
     c->sure = false;
+    c->narrowed = 0;
 }
 
 void changes_done(struct changes *c)

@@ -11,6 +11,7 @@ struct changes {
     uint64_t hits;   /* of all times, each */
     bool keep;       /* whether paths are listed, too */
     char **list;     /* strv */
+    size_t narrowed; /* how many of those listed count after all; 0: all that were seen */
     bool sure;       /* not to be looked into: more than one would list, or something else than a file */
     struct recent {
         char *path;
@@ -20,6 +21,7 @@ struct changes {
 };
 
 void changes_add(struct changes *c, const char *path);
+void changes_narrow(struct changes *c, const char *first, size_t n); /* only n do, and this is the first */
 size_t changes_count(const struct changes *c);
 void changes_clear(struct changes *c); /* but for the recent ones */
 void changes_done(struct changes *c);

@@ -106,16 +106,13 @@ static int64_t stat_ms(const struct timespec *ts)
 }
 
 /* A date of tomorrow is no news. */
-static bool is_newer(const struct tree *t, const struct stat *st)
-{
-    int64_t date = stat_ms(&st->st_mtim);
-    return t->newer && date > t->newer && date <= time_wall_ms() + 1000;
-}
-
-void tree_changed_if_newer(struct tree *t, const char *path)
+void tree_changed_if_newer(struct tree *t, const char *path, int64_t grace)
 {
     struct stat st;
-    if (t->newer && stat(path, &st) == 0 && !S_ISDIR(st.st_mode) && is_newer(t, &st))
+    if (!t->newer || stat(path, &st) < 0 || S_ISDIR(st.st_mode))
+        return;
+    int64_t date = stat_ms(&st.st_mtim);
+    if (date > t->newer - grace && date <= time_wall_ms() + 1000)
         tree_changed(t, path);
 }
 
@@ -224,7 +221,7 @@ static void found_file(struct tree *t, const char *path, unsigned char type, enu
     if (kind == SCAN_CAME)
         tree_changed(t, path);
     else if (kind == SCAN_FIRST)
-        tree_changed_if_newer(t, path);
+        tree_changed_if_newer(t, path, 0);
     if (t->content && kind != SCAN_CAME)
         content_remember(t, path, kind != SCAN_FIRST);
 }
@@ -363,7 +360,7 @@ static void file_told(struct tree *t, const char *path, unsigned what)
     if (what & (OS_FSWATCH_CAME | OS_FSWATCH_WENT | OS_FSWATCH_CHANGED))
         tree_changed(t, path);
     else if (what & OS_FSWATCH_CLOSED)
-        tree_changed_if_newer(t, path);
+        tree_changed_if_newer(t, path, TREE_TICK_MS);
 }
 
 static void folder_told(struct tree *t, struct node *n, const char *path, const struct os_fswatch_news *news)

@@ -56,8 +56,12 @@ void content_remember(struct tree *t, const char *path, bool compare)
 
 bool tree_differs(struct tree *t)
 {
-    bool differs = t->changes.sure;
+    const char *first = NULL;
+    size_t n = 0;
     for (char *const *path = t->changes.list; path && *path; path++)
-        differs |= update(t, *path);
-    return differs;
+        if (update(t, *path) && n++ == 0)
+            first = *path;
+    if (n && !t->changes.sure)
+        changes_narrow(&t->changes, first, n);
+    return n || t->changes.sure;
 }

@@ -36,6 +36,7 @@ struct anchor {
     struct stat is;    /* ANCHOR_LINK: the file, when it was looked at */
 };
 
+enum { TREE_TICK_MS = 10 }; /* dates are those of the kernel's last tick */
 enum { IGNORED_LISTED = 100, LINKS_MOST = 1000 };
 struct tree {
     int fd;
@@ -73,7 +74,8 @@ struct node *node_new(struct tree *t, struct node *parent, const char *name);
 void node_free(struct tree *t, struct node *n); /* with all below it */
 void node_path(const struct node *n, struct buf *out);
 void tree_changed(struct tree *t, const char *path);
-void tree_changed_if_newer(struct tree *t, const char *path);
+/* Its date is behind t->newer, or less than grace (ms) before it. */
+void tree_changed_if_newer(struct tree *t, const char *path, int64_t grace);
 void tree_drop_watch(struct tree *t, int watch); /* unless somebody else needs it */
 void tree_set_problem(struct tree *t, const char *fmt, ...) printf_like(2, 3);
 

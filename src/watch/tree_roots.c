@@ -124,7 +124,7 @@ static void file_told(struct tree *t, const char *path, unsigned what)
     if (what & (OS_FSWATCH_CHANGED | OS_FSWATCH_CAME | OS_FSWATCH_WENT))
         tree_changed(t, path);
     else if (what & OS_FSWATCH_CLOSED)
-        tree_changed_if_newer(t, path);
+        tree_changed_if_newer(t, path, TREE_TICK_MS);
 }
 
 static void anchor_told(struct tree *t, struct anchor *a, unsigned what)
@@ -244,7 +244,7 @@ static void take_up(struct tree *t, struct root *r, bool first)
         r->top = node_new(t, NULL, r->path);
         tree_scan(t, r->top, first ? SCAN_FIRST : SCAN_AGAIN);
     } else if (r->state == ROOT_FILE && first) {
-        tree_changed_if_newer(t, r->path);
+        tree_changed_if_newer(t, r->path, 0);
         if (t->content)
             content_remember(t, r->path, false);
     }
