@@ -249,7 +249,9 @@ def test_git_checkout_of_5000_files(velos):
 
 def test_npm_install(velos):
     """Packages come and go, with links among them: nothing of it is watched."""
-    p = Project(velos, files=["package.json"])
+    p = Project(velos)
+    p.write("package.json", "{}")
+    p.restarted()
     watches = p.watches()
     for i in range(300):
         p.write(f"node_modules/.staging/p{i}/lib/index.js")
