@@ -143,6 +143,7 @@ struct app {
     struct link requests;        /* the daemon's queue for this app (daemon/op.h) */
     struct link touched;         /* in world.touched */
     struct timetable *timetable; /* cron_restart; or NULL */
+    struct watching *watching;   /* watch; or NULL */
 };
 
 /* What just happened to an instance, for events and whoever waits. */

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "app/timetable.h"
+#include "app/watching.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "base/time.h"
@@ -339,6 +340,7 @@ int entry_read_app(struct world *w, const struct ledger_entry *from, int slot, s
     list_append(&w->apps, &a->link);
     w->n_apps++;
     timetable_settle(a, o);
+    watching_settle(a);
     *out = a;
     return 0;
 }
