@@ -278,7 +278,7 @@ static void take_listing(struct tree *t, struct node *n, const struct listing *l
         path->len = folder;
         path->data[folder] = '\0';
     }
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; known && i < count; i++)
         if (!known[i]->met)
             node_free(t, known[i]);
     free(known);
