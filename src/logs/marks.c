@@ -201,7 +201,7 @@ struct mark *marks_read(const char *path, ino_t inode, int64_t size, size_t *n)
     return all;
 }
 
-int64_t marks_time(const struct mark *marks, size_t n, int64_t offset)
+size_t marks_find(const struct mark *marks, size_t n, int64_t offset)
 {
     size_t low = 0, high = n; /* the first mark behind offset lies in [low, high] */
     while (low < high) {
@@ -211,7 +211,13 @@ int64_t marks_time(const struct mark *marks, size_t n, int64_t offset)
         else
             high = mid;
     }
-    return low ? marks[low - 1].time : -1;
+    return low;
+}
+
+int64_t marks_time(const struct mark *marks, size_t n, int64_t offset)
+{
+    size_t i = marks_find(marks, n, offset);
+    return i ? marks[i - 1].time : -1;
 }
 
 int64_t marks_offset(const struct mark *marks, size_t n, int64_t time)

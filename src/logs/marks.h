@@ -35,6 +35,8 @@ void marks_leave(struct marks_cache *c, struct marks *m);    /* goes on elsewher
 
 /* Reading: the marks of a log, in the order of offsets and of times, however it came to be. */
 struct mark *marks_read(const char *path, ino_t inode, int64_t size, size_t *n); /* NULL: none; free() */
+/* How many marks stand at or before offset. */
+size_t marks_find(const struct mark *marks, size_t n, int64_t offset);
 /* The time of what stands at offset; -1: older than the first mark. */
 int64_t marks_time(const struct mark *marks, size_t n, int64_t offset);
 /* Where to begin reading so as to miss nothing of that time or later. */
