@@ -7,7 +7,9 @@
 #include "os/filetime.h"
 
 enum {
-    AT_ONCE = 64,        /* lines looked for in one go, of a file that can be read from its end */
+    AT_ONCE = 64,      /* lines looked for in one go, of a file that can be read from its end ... */
+    GZ_AT_ONCE = 4096, /* ... and of one that has to be read from its start */
+    GZ_MOST = 1 << 20,
     LATE_US = 10 * 1000, /* a file's time is that of the clock's last tick */
     GAP_MOST = 8,
 };
@@ -15,12 +17,14 @@ enum {
 struct history {
     char *path;
     const struct segment_filter *filter;
+    int64_t until;
     struct segment now;
     int64_t bound;  /* no line of the next file is younger; INT64_MIN: there is no next file */
     int next;       /* its number */
     int64_t *found; /* starts of lines of `now`, the last one first */
     size_t n, taken;
     bool all_found;      /* nothing is before the last of them */
+    int64_t rest_bound;  /* ... or no line there is younger */
     struct segment from; /* where the oldest taken line stands, if not in `now` */
     int64_t start;       /* ... and its offset; -1: none was taken */
 };
@@ -45,11 +49,12 @@ static void find_next(struct history *h, int number)
     }
 }
 
-struct history *history_new(const char *path, const struct segment_filter *filter)
+struct history *history_new(const char *path, const struct segment_filter *filter, int64_t until)
 {
     struct history *h = xnew(struct history);
     h->path = xstrdup(path);
     h->filter = filter;
+    h->until = until;
     h->now = h->from = SEGMENT_NONE;
     h->start = -1;
     h->all_found = true;
@@ -77,18 +82,21 @@ bool history_is_exact(const struct history *h)
 int64_t history_time(const struct history *h)
 {
     if (!history_is_exact(h))
-        return h->bound;
+        return h->all_found ? h->bound : h->rest_bound;
     return segment_time((struct segment *)&h->now, h->path, h->found[h->taken]);
 }
 
 static void find_more(struct history *h, size_t most)
 {
-    size_t want = h->now.gz ? most : MIN(most, (size_t)AT_ONCE);
-    int64_t before = h->n ? h->found[h->n - 1] : -1;
+    size_t want =
+        h->now.gz ? MAX(MIN(most, (size_t)GZ_MOST), (size_t)GZ_AT_ONCE) : MIN(most, (size_t)AT_ONCE);
+    int64_t before = h->n ? h->found[h->n - 1] : segment_before(&h->now, h->path, h->until);
     h->found = xrealloc(h->found, (want + 1) * sizeof(*h->found));
     h->n = segment_back(&h->now, before, h->filter, want, h->found);
     h->taken = 0;
-    h->all_found = h->n < want || h->now.gz;
+    h->all_found = h->n < want;
+    if (h->n)
+        h->rest_bound = segment_time(&h->now, h->path, h->found[h->n - 1]);
 }
 
 /* The file whose lines were taken last is kept for who reads on from there. */
@@ -104,6 +112,7 @@ static bool open_next(struct history *h)
     segment_close(&h->now);
     h->n = h->taken = 0;
     h->all_found = true;
+    h->rest_bound = h->bound;
     if (segment_open(&h->now, h->path, h->next))
         h->all_found = false;
     find_next(h, h->next + 1);

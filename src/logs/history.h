@@ -4,7 +4,8 @@
 #include "logs/tail.h"
 
 struct history;
-struct history *history_new(const char *path, const struct segment_filter *filter); /* which outlives it */
+struct history *history_new(const char *path, const struct segment_filter *filter, /* which outlives it */
+                            int64_t until); /* lines that are younger need not be given */
 struct history *history_free(struct history *h);
 
 /* The time (wall us) of the next line going back; while its file is not open yet, of that file's last write:

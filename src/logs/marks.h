@@ -31,6 +31,7 @@ struct marks_of {
 };
 void marks_note(struct marks_cache *c, struct marks_of of, struct mark now);
 void marks_empty(struct marks_cache *c, struct marks_of of); /* the log was truncated */
+void marks_move(const char *path, ino_t from, ino_t to);     /* the text is in another file now */
 void marks_leave(struct marks_cache *c, struct marks *m);    /* goes on elsewhere: lets go of the file */
 
 /* Reading: the marks of a log, in the order of offsets and of times, however it came to be. */

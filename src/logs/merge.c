@@ -142,7 +142,7 @@ struct tail **merge_run(const struct merge *m)
     struct tail **tails = xcalloc(m->n + 1, sizeof(struct tail *));
     struct history **histories = xcalloc(m->n + 1, sizeof(struct history *));
     for (size_t i = 0; i < m->n; i++)
-        histories[i] = history_new(m->paths[i], &m->filters[i]);
+        histories[i] = history_new(m->paths[i], &m->filters[i], m->until);
     if (m->lines != SIZE_MAX)
         go_back(m, histories);
     for (size_t i = 0; i < m->n; i++) {

@@ -97,6 +97,35 @@ int64_t segment_offset(struct segment *s, const char *path, int64_t time)
     return marks_offset(s->marks, s->n_marks, time);
 }
 
+/* Marks stand between transfers, not between lines. */
+static int64_t next_line(struct segment *s, int64_t offset)
+{
+    char block[4096];
+    ssize_t n;
+    if (offset == 0)
+        return 0;
+    for (offset--; (n = segment_read(s, block, sizeof(block), offset)) > 0; offset += n) {
+        const char *newline = memchr(block, '\n', (size_t)n);
+        if (newline)
+            return offset + (newline - block) + 1;
+    }
+    return -1;
+}
+
+int64_t segment_before(struct segment *s, const char *path, int64_t time)
+{
+    need_marks(s, path);
+    size_t low = 0, high = s->n_marks; /* the first mark whose lines are all younger */
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+        if (s->marks[mid].time - REST_US <= time)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return low < s->n_marks ? next_line(s, s->marks[low].offset) : -1;
+}
+
 /* Going back. */
 
 struct window { /* of a file that is read from its end */

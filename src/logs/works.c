@@ -196,13 +196,11 @@ static bool place_compressed(const char *path, int keep, const struct janitor_do
     int number = fstat(done->fd, &was) == 0 ? rotate_find(path, keep, was.st_ino) : 0;
     own_text plain = names_archive(path, number, false);
     own_text gz = names_archive(path, number, true);
-    own_text old_index = names_index(path, was.st_ino);
-    own_text index = names_index(path, done->is);
     if (!number || !has_inode(part, done->is)) {
         unlink(part);
         return false;
     }
-    rename(old_index, index);
+    marks_move(path, was.st_ino, done->is);
     if (rename(part, gz) < 0)
         return false;
     unlink(plain);
