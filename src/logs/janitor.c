@@ -13,6 +13,7 @@
 #include "base/list.h"
 #include "logs/gzip.h"
 #include "logs/names.h"
+#include "os/filetime.h"
 #include "os/lowly.h"
 
 enum { STACK = 128 << 10 };
@@ -67,8 +68,7 @@ static int open_oldest(const char *path)
 /* As old and as readable as what it was made from. */
 static void inherit(int fd, const struct stat *from)
 {
-    const struct timespec times[2] = { from->st_atim, from->st_mtim };
-    futimens(fd, times);
+    os_filetime_copy(fd, from);
     fchmod(fd, from->st_mode & 07777);
     if (fchown(fd, from->st_uid, from->st_gid) < 0) {
         /* it is ours then, and no more readable than before */

@@ -38,7 +38,7 @@ ssize_t os_pump(int pipe_fd, int file_fd, int64_t *offset, size_t most, bool *fi
         ssize_t w = put(file_fd, block + done, (size_t)(n - done), offset);
         if (w < 0 && errno != EINTR) {
             *file_failed = true;
-            return -1;
+            return n;
         }
         if (w > 0) {
             done += w;
