@@ -14,6 +14,28 @@ int app_instances_wanted(const struct app_spec *spec)
     return spec->instances == INSTANCES_MAX ? os_cpus() : (int)spec->instances;
 }
 
+struct label *label_of(const struct app_spec *spec)
+{
+    size_t n = strlen(spec->name) + 1, m = strlen(spec->ns) + 1;
+    struct label *l = xmalloc(sizeof(*l) + n + m);
+    l->refs = 1;
+    l->name = memcpy(l->text, spec->name, n);
+    l->ns = memcpy(l->text + n, spec->ns, m);
+    return l;
+}
+
+struct label *label_ref(struct label *l)
+{
+    l->refs++;
+    return l;
+}
+
+void label_unref(struct label *l)
+{
+    if (--l->refs == 0)
+        free(l);
+}
+
 static void drop_environ(struct world *w, struct environ_blob *b)
 {
     if (b && b->refs == 1)
@@ -47,6 +69,7 @@ struct app *app_new_bare(struct world *w, struct app_spec *take_spec, const stru
     a->slot = -1;
     a->spec = take_spec;
     settings_fill_in(w->settings, a->spec);
+    a->label = label_of(a->spec);
     a->umask = o->umask;
     a->nofile = o->nofile;
     a->created = time_wall_ms();
@@ -87,8 +110,10 @@ void app_set_instances(struct app *a, int64_t n, const char *token)
 void app_set_spec(struct app *a, struct app_spec *take_spec, char *const *env)
 {
     app_spec_free(a->spec);
+    label_unref(a->label);
     a->spec = take_spec;
     settings_fill_in(a->world->settings, a->spec);
+    a->label = label_of(a->spec);
     timetable_settle(a, NULL);
     app_set_environ(a, env);
     app_grow(a, app_instances_wanted(a->spec));
@@ -105,6 +130,7 @@ void app_free(struct app *a)
     environ_unref(a->base);
     timetable_free(a);
     app_spec_free(a->spec);
+    label_unref(a->label);
     free(a->instances);
     free(a->token);
     free(a);

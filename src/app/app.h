@@ -84,8 +84,8 @@ struct instance {
     struct pidwatch *watch;    /* of an adopted main process; or NULL */
     struct pidwatch *leftover; /* what the sweep waits for; or NULL */
 
-    uv_timer_t timer;
-    int64_t deadline; /* mono ms; 0: the timer is off */
+    uv_timer_t *timer; /* most have none most of the time: NULL */
+    int64_t deadline;  /* mono ms; 0: the timer is off */
 
     struct outlet *outlets[OUTLET_N];
     int input[2];            /* its stdin: read end, write end (non-blocking); -1: not made yet */
@@ -100,7 +100,8 @@ struct instance {
     bool commanded; /* the spawn to come is a person's wish */
     char *token;    /* of the request whose command it obeyed last: a repeated request is not obeyed twice */
     int fails;      /* lives that ended unasked since the last command */
-    int64_t restarts, counters[CAUSE_N];
+    int64_t restarts;
+    uint32_t counters[CAUSE_N]; /* of restarts */
     struct exit_status last_exit;
     bool has_exited;
     bool end_untold; /* the child ended while stopping; the event that says so comes with the next state */
@@ -116,8 +117,16 @@ struct instance {
     struct link spawn_due, sweep_due; /* in world.spawns, world.sweeps */
 };
 
+/* What an app is called; shared with the events that outlive it. */
+struct label {
+    int refs;
+    const char *name, *ns;
+    char text[];
+};
+
 struct app {
     struct link link; /* in world.apps */
+    struct label *label;
     struct world *world;
     struct app_spec *spec;
     struct environ_blob *base; /* or NULL */
@@ -237,6 +246,9 @@ void app_set_instances(struct app *a, int64_t n,
 void app_set_environ(struct app *a, char *const *env);
 void app_free(struct app *a); /* no instance may be alive */
 int app_instances_wanted(const struct app_spec *spec);
+struct label *label_of(const struct app_spec *spec); /* one reference, the caller's */
+struct label *label_ref(struct label *l);
+void label_unref(struct label *l);
 void app_forget(struct app *a);          /* the last instance is gone: out of the keeper, freed */
 enum life app_life(const struct app *a); /* the state that says most: errored > ... > online */
 

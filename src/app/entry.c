@@ -322,6 +322,7 @@ int entry_read_app(struct world *w, const struct ledger_entry *from, int slot, s
     a->slot = slot;
     a->spec = steal(spec);
     settings_fill_in(w->settings, a->spec);
+    a->label = label_of(a->spec);
     a->created = json_get_int(o, "created", 0);
     a->umask = (unsigned)json_get_int(o, "umask", 022);
     a->nofile = (long)json_get_int(o, "nofile", 0);
@@ -373,7 +374,7 @@ void entry_read_past(struct instance *in, const json_t *o)
     in->memory.backoff = json_get_int(o, "backoff", 0);
     in->restarts = json_get_int(o, "restarts", 0);
     for (enum cause c = CAUSE_NONE; c < CAUSE_N; c++)
-        in->counters[c] = json_get_int(counters, cause_name(c), 0);
+        in->counters[c] = (uint32_t)json_get_int(counters, cause_name(c), 0);
     in->has_exited = exit != NULL;
     if (exit)
         in->last_exit = read_exit(exit);

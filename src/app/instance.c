@@ -94,7 +94,6 @@ struct instance *instance_new(struct app *a, int index, int64_t id)
     in->usage.percent = -1;
     list_init(&in->spawn_due);
     list_init(&in->sweep_due);
-    uv_timer_init(w->loop, &in->timer);
     map_put(&w->by_id, (uint64_t)id + 1, in);
     w->n_instances++;
     w->next_id = MAX(w->next_id, id + 1);
@@ -105,15 +104,14 @@ struct instance *instance_new(struct app *a, int index, int64_t id)
 
 static void timer_closed(uv_handle_t *h)
 {
-    struct instance *in = container_of((uv_timer_t *)h, struct instance, timer);
-    free(in->reason);
-    free(in->spawn_error);
-    free(in->status_text);
-    free(in->token);
-    free(in->interpreter);
-    free(in->exec);
-    free(in->lives);
-    free(in);
+    free(h);
+}
+
+static void timer_off(struct instance *in)
+{
+    in->deadline = 0;
+    if (in->timer)
+        uv_close((uv_handle_t *)steal(in->timer), timer_closed);
 }
 
 void instance_free(struct instance *in)
@@ -145,8 +143,15 @@ void instance_free(struct instance *in)
     if (in->pid)
         map_remove(&w->by_pid, (uint64_t)in->pid);
     w->n_instances--;
-    uv_timer_stop(&in->timer);
-    uv_close((uv_handle_t *)&in->timer, timer_closed);
+    timer_off(in);
+    free(in->reason);
+    free(in->spawn_error);
+    free(in->status_text);
+    free(in->token);
+    free(in->interpreter);
+    free(in->exec);
+    free(in->lives);
+    free(in);
 }
 
 void instance_put(struct instance *in)
@@ -158,23 +163,23 @@ void instance_put(struct instance *in)
 
 static void on_timer(uv_timer_t *t)
 {
-    struct instance *in = container_of(t, struct instance, timer);
-    in->deadline = 0;
+    struct instance *in = t->data;
+    timer_off(in);
     instance_feed(in, EV_TIMEOUT, in->life == LIFE_STARTING ? CAUSE_NOT_READY : in->cause);
 }
 
 /* The timer to in->deadline, which may be past. */
 static void timer_set(struct instance *in)
 {
+    uv_loop_t *loop = in->app->world->loop;
     int64_t left = in->deadline - time_mono_ms();
-    uv_update_time(in->app->world->loop);
-    uv_timer_start(&in->timer, on_timer, left > 0 ? (uint64_t)left : 0, 0);
-}
-
-static void timer_off(struct instance *in)
-{
-    in->deadline = 0;
-    uv_timer_stop(&in->timer);
+    if (!in->timer) {
+        in->timer = xnew(uv_timer_t);
+        uv_timer_init(loop, in->timer);
+        in->timer->data = in;
+    }
+    uv_update_time(loop);
+    uv_timer_start(in->timer, on_timer, left > 0 ? (uint64_t)left : 0, 0);
 }
 
 /* The one writer of `life`, the one place that tells. What the next daemon must know is in the keeper's hands

@@ -7,19 +7,6 @@
 #include "base/time.h"
 #include "daemon/show.h"
 
-static char *join_words(const struct instance *in, bool with_reason)
-{
-    own_buf b = { 0 };
-    const char *reason = with_reason && in->reason ? in->reason : "";
-    buf_reserve(&b, strlen(in->app->spec->name) + strlen(in->app->spec->ns) + strlen(reason) + 2);
-    buf_add(&b, in->app->spec->name, strlen(in->app->spec->name) + 1);
-    buf_add(&b, in->app->spec->ns, strlen(in->app->spec->ns) + 1);
-    buf_adds(&b, reason);
-    char *words = xmalloc(b.len + 1); /* no larger than it is: a thousand of them stay */
-    memcpy(words, b.data, b.len + 1);
-    return words;
-}
-
 static struct event make(const struct change *c)
 {
     const struct instance *in = c->in;
@@ -34,29 +21,29 @@ static struct event make(const struct change *c)
         .cause = c->cause,
         .deleted = c->deleted,
         .ended = c->ended != NULL,
-        .words = join_words(in, !c->deleted),
+        .label = label_ref(in->app->label),
+        .reason = in->reason && !c->deleted ? xstrdup(in->reason) : NULL,
     };
 }
 
 void events_write(const struct event *e, struct buf *line)
 {
     struct json_out j = JSON_OUT(line);
-    const char *name = e->words, *ns = name + strlen(name) + 1, *reason = ns + strlen(ns) + 1;
     json_open(&j, NULL, '{');
     json_str(&j, "jsonrpc", "2.0");
     json_str(&j, "method", "event");
     json_open(&j, "params", '{');
     json_int(&j, "seq", e->seq);
     json_time(&j, "time", e->time);
-    json_str(&j, "app", name);
-    json_str(&j, "namespace", ns);
+    json_str(&j, "app", e->label->name);
+    json_str(&j, "namespace", e->label->ns);
     json_int(&j, "id", e->id);
     json_str(&j, "event", e->deleted ? "deleted" : life_name(e->life));
     json_str(&j, "reason", cause_name(e->cause));
     if (e->pid)
         json_int(&j, "pid", e->pid);
-    if (*reason)
-        json_str(&j, "text", reason);
+    if (e->reason)
+        json_str(&j, "text", e->reason);
     if (e->ended) {
         show_exit(&j, e->exit.known ? &e->exit : NULL);
         json_int(&j, "uptime_ms", e->uptime);
@@ -64,6 +51,12 @@ void events_write(const struct event *e, struct buf *line)
     json_close(&j, '}');
     json_close(&j, '}');
     buf_addc(line, '\n');
+}
+
+static void event_done(struct event *e)
+{
+    label_unref(e->label);
+    free(e->reason);
 }
 
 const struct event *events_add(struct events *ev, const struct change *c)
@@ -76,7 +69,7 @@ const struct event *events_add(struct events *ev, const struct change *c)
     } else {
         slot = &ev->ring[ev->at];
         ev->at = (ev->at + 1) % EVENTS_KEPT;
-        free(slot->words);
+        event_done(slot);
     }
     *slot = make(c);
     return slot;
@@ -90,7 +83,7 @@ const struct event *events_get(const struct events *ev, size_t i)
 void events_done(struct events *ev)
 {
     for (size_t i = 0; i < ev->n; i++)
-        free(ev->ring[i].words);
+        event_done(&ev->ring[i]);
     free(ev->ring);
     *ev = (struct events){ 0 };
 }

@@ -13,7 +13,8 @@ struct event {
     enum life life;
     enum cause cause;
     bool deleted, ended; /* the instance is gone; a life ended: exit and uptime say how */
-    char *words;         /* app, namespace and reason, each with its NUL */
+    struct label *label; /* of the app; a reference */
+    char *reason;        /* for people; or NULL */
 };
 struct events {
     struct event *ring; /* grows to EVENTS_KEPT */

@@ -15,6 +15,7 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "base/time.h"
+#include "keeper/entries.h"
 #include "os/fds.h"
 #include "os/fork.h"
 #include "os/self.h"
@@ -29,15 +30,6 @@ enum {
     BACKOFF_MOST = 10000,
     BURST = 100, /* deaths of a velosd that was up, within BURST_MS, before we slow down */
     BURST_MS = 10000,
-};
-
-struct entry {
-    struct link link;
-    uint32_t hash;
-    uint16_t n_fds;
-    bool handed; /* this velosd has it */
-    int *fds;
-    char key[];
 };
 
 struct death { /* that this velosd is still to be told of */
@@ -69,60 +61,6 @@ static struct {
     int ready_fd;
     int wake[2];
 } k;
-
-/* Entries. */
-
-static uint32_t hash_of(const char *key)
-{
-    uint32_t h = 2166136261u; /* FNV-1a */
-    for (; *key; key++)
-        h = (h ^ (unsigned char)*key) * 16777619u;
-    return h;
-}
-
-static struct entry *find(const char *key)
-{
-    uint32_t hash = hash_of(key);
-    list_each (l, &k.entries) {
-        struct entry *e = container_of(l, struct entry, link);
-        if (e->hash == hash && strcmp(e->key, key) == 0)
-            return e;
-    }
-    return NULL;
-}
-
-static void entry_drop_fds(struct entry *e)
-{
-    for (size_t i = 0; i < e->n_fds; i++)
-        close(e->fds[i]);
-    free(e->fds);
-    e->fds = NULL;
-    e->n_fds = 0;
-}
-
-static void entry_free(struct entry *e)
-{
-    list_remove(&e->link);
-    entry_drop_fds(e);
-    free(e);
-}
-
-static void put(const struct keep_msg *m, bool handed)
-{
-    struct entry *e = find(m->key);
-    if (!e) {
-        size_t n = strlen(m->key) + 1;
-        e = xcalloc(1, sizeof(*e) + n);
-        memcpy(e->key, m->key, n);
-        e->hash = hash_of(m->key);
-        list_append(&k.entries, &e->link);
-    }
-    entry_drop_fds(e);
-    e->n_fds = m->head.n_fds;
-    e->fds = xcalloc(e->n_fds, sizeof(int));
-    memcpy(e->fds, m->fds, sizeof(int) * e->n_fds);
-    e->handed = handed;
-}
 
 /* Telling velosd. */
 
@@ -181,10 +119,10 @@ static void hear(const struct keep_msg *m)
     struct entry *e;
     switch (m->head.type) {
     case KEEP_PUT:
-        put(m, true);
+        entries_put(&k.entries, m, true);
         return;
     case KEEP_DELETE:
-        if ((e = find(m->key)))
+        if ((e = entries_find(&k.entries, m->key)))
             entry_free(e);
         break;
     case KEEP_UP:
@@ -399,8 +337,7 @@ static void read_wakes(void)
 
 static int socket_to_await(void)
 {
-    struct entry *e = k.pid == 0 && k.after == AFTER_LEAVE ? find("sock") : NULL;
-    return e && e->n_fds ? e->fds[0] : -1;
+    return k.pid == 0 && k.after == AFTER_LEAVE ? entries_fd(&k.entries, "sock") : -1;
 }
 
 static bool is_start_due(int64_t now)
@@ -471,20 +408,13 @@ static void catch_signals(void)
     sigprocmask(SIG_SETMASK, &none, NULL); /* after an exec out of velosd the mask is what it was there */
 }
 
-static void keep(const char *key, int take_fd)
-{
-    struct keep_msg m = { .head = { .n_fds = 1 }, .fds = { take_fd } };
-    snprintf(m.key, sizeof(m.key), "%s", key);
-    put(&m, false);
-}
-
 static int resume(int fd)
 {
     struct keep_file f = { .fd = fd };
     struct keep_msg m;
     int r;
     while ((r = keep_file_next(&f, &m)) > 0)
-        put(&m, false);
+        entries_put(&k.entries, &m, false);
     close(fd);
     return r;
 }
@@ -492,15 +422,14 @@ static int resume(int fd)
 static int open_ledger(void)
 {
     struct err e;
-    struct entry *kept = find("ledger");
-    int fd = kept && kept->n_fds ? kept->fds[0] : -1;
+    int fd = entries_fd(&k.entries, "ledger");
     if (fd < 0) {
         fd = ledger_file();
         if (fd < 0) {
             log_error("ledger: %s", strerror(errno));
             return -1;
         }
-        keep("ledger", fd);
+        entries_keep(&k.entries, "ledger", fd);
     }
     if (ledger_open(fd, &k.ledger, &e) < 0) {
         log_error("%s", e.text);
@@ -531,7 +460,7 @@ static int take_lock(void)
         close(fd);
         return -1;
     }
-    keep("lock", fd);
+    entries_keep(&k.entries, "lock", fd);
     return 0;
 }
 
