@@ -13,7 +13,8 @@ struct entry {
 };
 
 struct entry *entries_find(struct link *all, const char *key); /* NULL */
-struct entry *entries_put(struct link *all, const struct keep_msg *m, bool handed); /* takes m's descriptors */
+struct entry *entries_put(struct link *all, const struct keep_msg *m,
+                          bool handed); /* takes m's descriptors */
 void entries_keep(struct link *all, const char *key, int take_fd);
 void entry_free(struct entry *e);
 int entries_fd(struct link *all, const char *key); /* the first descriptor, which stays the entry's; or -1 */

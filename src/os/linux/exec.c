@@ -21,7 +21,8 @@ int os_exec_open_self(void)
 static bool is_named(int fd, const char *path)
 {
     struct stat file, named;
-    return stat(path, &named) == 0 && fstat(fd, &file) == 0 && file.st_ino == named.st_ino && file.st_dev == named.st_dev;
+    return stat(path, &named) == 0 && fstat(fd, &file) == 0 && file.st_ino == named.st_ino &&
+           file.st_dev == named.st_dev;
 }
 
 int os_exec(int fd, const char *path, char *const *argv)
