@@ -85,12 +85,25 @@ static int receive(struct daemon *d, struct link *rest)
     return r;
 }
 
+/* Of an instance whose text is there and could not be read: not ours to drop. */
+static bool is_riddle(const struct world *w, const char *key)
+{
+    own_text text = xasprintf("in/%s", key + 3);
+    struct ledger_entry e;
+    if (world_instance(w, strtoll(key + 3, NULL, 10)))
+        return false;
+    for (size_t i = 0; i < ledger_len(w->ledger); i++)
+        if (ledger_read(w->ledger, i, &e) && strcmp(e.key, text) == 0)
+            return true;
+    return false;
+}
+
 static void take_rest(struct daemon *d, struct link *rest)
 {
     list_each_safe (l, rest) {
         struct kept *k = container_of(l, struct kept, link);
         list_remove(&k->link);
-        if (entry_is_fds(k->m.key))
+        if (d->world.ledger && entry_is_fds(k->m.key) && !is_riddle(&d->world, k->m.key))
             entry_take_fds(&d->world, k->m.key, k->m.fds, k->m.head.n_fds);
         else
             adopt_keep(d, &k->m);
@@ -163,20 +176,25 @@ static const struct {
     { "env/", read_environ },           { "app/", read_app },       { "in/", read_instance },
 };
 
-static void read_ledger(struct world *w)
+/* How many texts could not be read. */
+static int read_ledger(struct world *w)
 {
     struct err e;
+    int failed = 0;
     if (ledger_open(w->ledger_fd, &w->ledger, &e) < 0) {
         log_error("%s", e.text);
-        return;
+        return 1;
     }
     for (size_t k = 0; k < ARRAY_LEN(kinds); k++)
         for (size_t i = 0; i < ledger_len(w->ledger); i++) {
             struct ledger_entry from;
             if (ledger_read(w->ledger, i, &from) && text_starts(from.key, kinds[k].prefix) &&
-                kinds[k].read(w, &from, (int)i, &e) < 0)
+                kinds[k].read(w, &from, (int)i, &e) < 0) {
                 log_error("ledger: %s: %s", from.key, e.text);
+                failed++;
+            }
         }
+    return failed;
 }
 
 static int by_index(const void *a, const void *b)
@@ -228,9 +246,10 @@ int adopt(struct daemon *d)
     list_init(&missed_exits);
     int r = receive(d, &rest);
     if (d->world.ledger_fd >= 0) {
-        read_ledger(&d->world);
+        d->unread = read_ledger(&d->world);
         put_in_order(&d->world);
-        drop_unused_environs(&d->world);
+        if (!d->unread)
+            drop_unused_environs(&d->world);
     }
     take_rest(d, &rest);
     return r;

@@ -244,6 +244,10 @@ int daemon_run(const struct daemon_options *o)
         say_ready(o->ready_fd, "the keeper gave no ledger\n");
         return 1;
     }
+    if (d.unread && o->trial) {
+        log_error("%d texts of the version before cannot be read: it is to go on", d.unread);
+        return 1;
+    }
     christen(&d.world);
     if (open_socket(&d, &e) < 0 || conn_listen(&d, &e) < 0) {
         own_text text = xasprintf("%s\n", e.text);

@@ -22,6 +22,7 @@ struct daemon {
 
     struct link kept;          /* adopt.c: descriptors that are handed on as they came */
     const char *update_failed; /* why the version that was to replace us did not; or NULL */
+    int unread;                /* texts of the one before us that we cannot read */
 
     uv_signal_t term, interrupt;
     uv_timer_t farewell; /* a stalled disk must not keep us from ending */
@@ -36,6 +37,7 @@ struct daemon_options {
     const char *home;
     int keeper_fd, ready_fd;
     long nofile;
+    bool trial;                /* the one before us runs again if we do not get up */
     const char *update_failed; /* why the version that was to replace us did not; or NULL */
 };
 int daemon_run(const struct daemon_options *o); /* the exit status */

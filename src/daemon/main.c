@@ -39,6 +39,8 @@ int main(int argc, char **argv)
             o.ready_fd = atoi(argv[i + 1]);
         else if (strcmp(argv[i], "--nofile") == 0)
             o.nofile = atol(argv[i + 1]);
+        else if (strcmp(argv[i], "--trial") == 0)
+            o.trial = true;
         else if (strcmp(argv[i], "--update-failed") == 0)
             o.update_failed = argv[i + 1]; /* what else there is, a later keeper says */
     }

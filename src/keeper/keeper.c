@@ -215,6 +215,7 @@ static void exec_velosd(void *arg)
     if (k.ready_fd >= 0)
         os_fd_keep_on_exec(k.ready_fd);
     signal(SIGPIPE, SIG_DFL);
+    bool failed = k.failure[0];
     char *argv[] = { k.velosd,
                      "--home",
                      (char *)k.options->home,
@@ -222,8 +223,10 @@ static void exec_velosd(void *arg)
                      sock_text,
                      "--ready-fd",
                      ready_text,
-                     k.failure[0] ? "--update-failed" : NULL,
-                     k.failure,
+                     k.updating ? "--trial"
+                     : failed   ? "--update-failed"
+                                : NULL,
+                     k.updating ? "1" : k.failure,
                      NULL };
     os_exec(velosd_file(), k.velosd, argv);
     log_error("exec %s: %s", k.velosd, strerror(errno));

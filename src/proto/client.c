@@ -112,6 +112,19 @@ static int explain(const struct client *c, struct err *e)
     return -1;
 }
 
+/* The keeper says in its lock file what it knows of a velosd that does not get up. */
+static void explain_silence(const struct client *c, struct err *e)
+{
+    struct err none;
+    own_text path = path_join(c->home, PROTO_LOCK);
+    own_text said = NULL;
+    if (file_read(path, 4096, &said, NULL, &none) < 0 || !*said)
+        err_set(e, ERR_UNREACHABLE, "the daemon on %s does not answer", c->home);
+    else
+        err_set(e, ERR_UNREACHABLE, "the daemon on %s does not answer: %.*s", c->home,
+                (int)strcspn(said, "\n"), said);
+}
+
 static int dial(struct client *c, struct err *e)
 {
     c->fd = os_unix_connect(c->home, PROTO_SOCKET, e);
@@ -196,7 +209,7 @@ static int await(struct client *c, short events, int64_t deadline, struct err *e
             continue;
         if (!c->hello_deadline)
             return err_set(e, ERR_TIMEOUT, "the daemon has not answered in time");
-        err_set(e, ERR_UNREACHABLE, "the daemon on %s does not answer", c->home);
+        explain_silence(c, e);
         return err_hint(e, "see %s/" PROTO_LOG, c->home);
     }
 }

@@ -144,7 +144,10 @@ NOT_UP = {
 @pytest.mark.parametrize("how", [*NOT_UP, "cannot read the hand-over", "is not there"])
 def test_one_that_does_not_get_up_is_rolled_back(installed, how):
     velos = installed
+    ledger = velos.work / "ledger"
+    ledger.mkdir()
     velos.run("start", "loop.sh", "-i", 3)
+    velos.run("start", BINARIES / "logger", "--name", "log", "--", "log", ledger, "0", "5", "20")
     before, old = facts(velos), velos.daemon()
     if how in NOT_UP:
         install(velos, "velosd", NOT_UP[how])
@@ -169,6 +172,8 @@ def test_one_that_does_not_get_up_is_rolled_back(installed, how):
     velos.run("update")
     assert inode(executable(velos.daemon()["pid"])) == inode(velos.program.parent / "velosd")
     assert facts(velos) == before
+    velos.run("stop", "log")
+    check_log(velos.log("log"), "log", ledger, 1)
 
 
 def test_files_that_change_without_an_update_change_nothing(installed):
