@@ -68,8 +68,8 @@ struct app *app_new_bare(struct world *w, struct app_spec *take_spec, const stru
     a->world = w;
     a->slot = -1;
     a->spec = take_spec;
-    settings_fill_in(w->settings, a->spec);
     a->label = label_of(a->spec);
+    settings_fill_in(w->settings, a->spec);
     a->umask = o->umask;
     a->nofile = o->nofile;
     a->created = time_wall_ms();
@@ -112,10 +112,14 @@ void app_set_spec(struct app *a, struct app_spec *take_spec, char *const *env)
     app_spec_free(a->spec);
     label_unref(a->label);
     a->spec = take_spec;
-    settings_fill_in(a->world->settings, a->spec);
     a->label = label_of(a->spec);
+    settings_fill_in(a->world->settings, a->spec);
     timetable_settle(a, NULL);
     app_set_environ(a, env);
+    for (size_t i = 0; i < a->n; i++)
+        for (int k = 0; k < OUTLET_N; k++)
+            if (a->instances[i]->outlets[k])
+                outlet_retarget(a->instances[i]->outlets[k]);
     app_grow(a, app_instances_wanted(a->spec));
 }
 

@@ -88,12 +88,13 @@ struct instance {
     int64_t deadline;  /* mono ms; 0: the timer is off */
 
     struct outlet *outlets[OUTLET_N];
-    int input[2];            /* its stdin: read end, write end (non-blocking); -1: not made yet */
-    struct channel *channel; /* Node's, or NULL */
-    int kept_channel;        /* read from an entry, until the adoption takes it; or -1 */
-    int slot;                /* in the ledger; -1: not there yet */
-    unsigned kept_fds;       /* bits of enum entry_fds: the keeper has them */
-    char *status_text;       /* STATUS= of sd_notify; or NULL */
+    int64_t dropped[OUTLET_N]; /* bytes of its output that no file could take */
+    int input[2];              /* its stdin: read end, write end (non-blocking); -1: not made yet */
+    struct channel *channel;   /* Node's, or NULL */
+    int kept_channel;          /* read from an entry, until the adoption takes it; or -1 */
+    int slot;                  /* in the ledger; -1: not there yet */
+    unsigned kept_fds;         /* bits of enum entry_fds: the keeper has them */
+    char *status_text;         /* STATUS= of sd_notify; or NULL */
 
     int64_t started_wall, started_mono; /* of the living or last child; 0: none yet */
     struct policy_memory memory;
@@ -172,6 +173,8 @@ struct world {
     int ledger_fd, slot; /* kept as an entry; of the text "daemon" in it */
     pid_t keeper_pid;
     struct pump *pump;
+    int transit[TRANSIT_FDS]; /* of the pump, kept as an entry; -1: none */
+    bool transit_tried;
     long app_nofile; /* soft limit apps get back */
     struct settings *settings;
     int settings_slot, boot_slot; /* in the ledger, or -1; of the settings as they came; there until the saved
@@ -185,7 +188,6 @@ struct world {
     struct map by_id, by_pid, by_stream; /* id + 1, pid, stream -> instance, instance, outlet */
     struct link environs;
     int64_t next_id;
-    uint64_t next_stream;
 
     struct link spawns, sweeps; /* instances with deferred work */
     struct link touched;        /* apps whose queue is to be looked at */
@@ -205,6 +207,7 @@ struct world {
 
     void (*changed)(void *arg, const struct change *c); /* an event; nothing may be fed from here */
     void (*advance)(void *arg, struct app *a);          /* something of this app changed; anything goes */
+    void (*log_done)(void *arg, const struct pump_news *news); /* a flush or reopen */
     void *arg;
 };
 
@@ -302,13 +305,17 @@ struct outlet {
     enum outlet_state { OUTLET_OPENING, OUTLET_OPEN, OUTLET_CLOSING } state;
     struct instance *in;
     int which;
-    int error; /* errno: the file cannot be written just now */
-    int64_t dropped;
+    int error;            /* errno: the file cannot be written just now */
+    int64_t dropped_here; /* bytes, of in->dropped: since this daemon has it */
 };
 must_check int outlet_open(struct instance *in, int which,
                            struct err *e); /* OPENING until the pump has its file */
 void outlet_adopt(struct instance *in, int which, const int fds[2]);
-void outlet_close(struct outlet *o); /* drains; the instance hears through instance_outlet_closed */
+void outlet_adopt_transit(struct world *w, const int fds[TRANSIT_FDS]); /* before the others */
+void outlet_retarget(struct outlet *o); /* the settings of its app are others now */
+struct pump_target outlet_target(const struct instance *in, int which, char **take_path);
+const char *outlet_trouble(int error); /* in words */
+void outlet_close(struct outlet *o);   /* drains; the instance hears through instance_outlet_closed */
 void outlet_told(void *world, const struct pump_news *news);
 void instance_outlet_opened(struct instance *in); /* instance.c */
 void instance_outlet_failed(struct instance *in, const char *path, int error);

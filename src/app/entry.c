@@ -66,10 +66,11 @@ static void write_unknown(struct json_out *j, const json_t *unknown)
 }
 
 static const char *const instance_members[] = {
-    "v",        "app",      "id",          "index",     "life",   "cause",     "reason",       "pid",
-    "start",    "deadline", "signalled",   "forced_at", "untold", "commanded", "started_wall", "started_mono",
-    "unstable", "backoff",  "restarts",    "counters",  "exit",   "lives",     "seq",          "interpreter",
-    "exec",     "token",    "status_text", NULL,
+    "v",        "app",       "id",           "index",        "life",        "cause",
+    "reason",   "pid",       "start",        "deadline",     "signalled",   "forced_at",
+    "untold",   "commanded", "started_wall", "started_mono", "unstable",    "backoff",
+    "restarts", "counters",  "exit",         "lives",        "seq",         "interpreter",
+    "exec",     "token",     "status_text",  "dropped_out",  "dropped_err", NULL,
 };
 static const char *const app_members[] = {
     "v",   "created", "umask",    "nofile",    "token",      "new", "removing",
@@ -206,6 +207,10 @@ static void write_instance(const struct instance *in, struct buf *text)
         json_str(&j, "exec", in->exec);
     if (in->token)
         json_str(&j, "token", in->token);
+    if (in->dropped[OUTLET_OUT] || in->dropped[OUTLET_ERR]) {
+        json_int(&j, "dropped_out", in->dropped[OUTLET_OUT]);
+        json_int(&j, "dropped_err", in->dropped[OUTLET_ERR]);
+    }
     if (in->status_text)
         json_str(&j, "status_text", in->status_text);
     write_unknown(&j, in->unknown);
@@ -377,8 +382,8 @@ int entry_read_app(struct world *w, const struct ledger_entry *from, int slot, s
     a->world = w;
     a->slot = slot;
     a->spec = steal(spec);
-    settings_fill_in(w->settings, a->spec);
     a->label = label_of(a->spec);
+    settings_fill_in(w->settings, a->spec);
     a->created = json_get_int(o, "created", 0);
     a->umask = (unsigned)json_get_int(o, "umask", 022);
     a->nofile = (long)json_get_int(o, "nofile", 0);
@@ -404,8 +409,8 @@ static void read_life(struct instance *in, const json_t *o)
         in->life = LIFE_STOPPED;
     }
     const char *reason = json_get_str(o, "reason", NULL), *interpreter = json_get_str(o, "interpreter", NULL),
-               *status = json_get_str(o, "status_text", NULL), *exec = json_get_str(o, "exec", NULL),
-               *token = json_get_str(o, "token", NULL);
+               *status = json_get_str(o, "status_text", NULL),
+               *exec = json_get_str(o, "exec", NULL), *token = json_get_str(o, "token", NULL);
     in->cause = cause_find(json_get_str(o, "cause", ""));
     in->reason = reason ? xstrdup(reason) : NULL;
     in->interpreter = interpreter ? xstrdup(interpreter) : NULL;
@@ -433,6 +438,8 @@ void entry_read_past(struct instance *in, const json_t *o)
     for (enum cause c = CAUSE_NONE; c < CAUSE_N; c++)
         in->counters[c] = (uint32_t)json_get_int(counters, cause_name(c), 0);
     in->has_exited = exit != NULL;
+    in->dropped[OUTLET_OUT] = json_get_int(o, "dropped_out", 0);
+    in->dropped[OUTLET_ERR] = json_get_int(o, "dropped_err", 0);
     if (exit)
         in->last_exit = read_exit(exit);
     read_lives(in, json_object_get(o, "lives"));

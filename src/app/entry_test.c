@@ -63,6 +63,7 @@ static void fill(struct instance *in)
     in->lives = xcalloc(1, sizeof(*in->lives));
     in->lives[0] = (struct past_life){ .started = 1, .ended = 2, .cause = CAUSE_EXIT, .exit = x };
     in->n_lives = 1;
+    in->dropped[OUTLET_OUT] = 5;
     in->interpreter = xstrdup("node");
     in->exec = xstrdup("/usr/bin/node");
     in->token = xstrdup("t");

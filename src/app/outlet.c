@@ -1,34 +1,84 @@
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "app/app.h"
 #include "base/log.h"
-#include "os/sock.h"
+#include "os/pump.h"
+
+/* The same number in the next daemon: it finds by it what we left half done. */
+static uint64_t stream_number(const struct instance *in, int which)
+{
+    return (uint64_t)in->id * OUTLET_N + (uint64_t)which + 1;
+}
+
+struct pump_target outlet_target(const struct instance *in, int which, char **take_path)
+{
+    const struct app_spec *s = in->app->spec;
+    *take_path = instance_log_path(in, which);
+    return (struct pump_target){
+        .path = *take_path,
+        .rotate = { .max = s->log_max_size, .keep = (int)s->log_retain_count, .compress = s->log_compress },
+        .formatted = s->log_type == LOG_TYPE_JSON || s->log_date_format,
+        .lines = { .json = s->log_type == LOG_TYPE_JSON,
+                   .date_format = s->log_date_format,
+                   .stream = which == OUTLET_OUT ? "out" : "err",
+                   .app = s->name,
+                   .id = in->id },
+    };
+}
+
+/* Made with the first outlet, and kept before anything can be in it. */
+static void need_transit(struct world *w)
+{
+    if (w->transit_tried)
+        return;
+    w->transit_tried = true;
+    if (transit_make(w->transit) < 0)
+        return;
+    keeper_link_put(w->keeper, "transit", w->transit, TRANSIT_FDS);
+    pump_use_transit(w->pump, w->transit);
+}
+
+void outlet_adopt_transit(struct world *w, const int fds[TRANSIT_FDS])
+{
+    memcpy(w->transit, fds, sizeof(w->transit));
+    w->transit_tried = true;
+    pump_use_transit(w->pump, w->transit);
+}
 
 static struct outlet *make(struct instance *in, int which, const int fds[2], enum pump_need need)
 {
     struct world *w = in->app->world;
     struct outlet *o = xnew(struct outlet);
-    *o = (struct outlet){ .stream = ++w->next_stream, .fds = { fds[0], fds[1] }, .in = in, .which = which };
+    *o = (struct outlet){
+        .stream = stream_number(in, which), .fds = { fds[0], fds[1] }, .in = in, .which = which
+    };
     o->state = need == PUMP_OR_FAIL ? OUTLET_OPENING : OUTLET_OPEN;
     map_put(&w->by_stream, o->stream, o);
     in->outlets[which] = o;
-    own_text path = instance_log_path(in, which);
-    pump_add(w->pump, o->stream, fds[0], path, need);
+    own_text path = NULL;
+    struct pump_target to = outlet_target(in, which, &path);
+    pump_add(w->pump, o->stream, fds[0], &to, need);
     return o;
 }
 
 int outlet_open(struct instance *in, int which, struct err *e)
 {
     int fds[2];
-    if (os_pipe(fds) < 0)
+    if (os_pump_pipe(fds) < 0)
         return err_sys(e, "log pipe");
-    fcntl(fds[0], F_SETFL, O_NONBLOCK); /* our end alone: the app's must block when it is full */
+    need_transit(in->app->world);
     make(in, which, fds, PUMP_OR_FAIL);
     return 0;
+}
+
+void outlet_retarget(struct outlet *o)
+{
+    own_text path = NULL;
+    struct pump_target to = outlet_target(o->in, o->which, &path);
+    pump_change(o->in->app->world->pump, o->stream, &to);
 }
 
 void outlet_adopt(struct instance *in, int which, const int fds[2])
@@ -53,15 +103,50 @@ static void forget(struct world *w, struct outlet *o)
     free(o);
 }
 
+static void say_note(const struct outlet *o, const char *path, const struct pump_news *news)
+{
+    static const char *const notes[SINK_NOTE_N] = {
+        [SINK_NOTE_TRUNCATED] = "was truncated by somebody else: going on at its new end",
+        [SINK_NOTE_REPLACED] = "was replaced by somebody else: going on in the new file",
+        [SINK_NOTE_DELETED] = "was deleted by somebody else: made anew",
+        [SINK_NOTE_NO_ROTATION] = "cannot be rotated, it grows",
+    };
+    log_warn("%s %lld: log %s %s%s%s (said once)", o->in->app->spec->name, (long long)o->in->id, path,
+             notes[news->note], news->error ? ": " : "", news->error ? strerror(news->error) : "");
+}
+
+const char *outlet_trouble(int error)
+{
+    return error == EAGAIN ? "nobody reads it" : strerror(error);
+}
+
+static void say_trouble(const struct outlet *o, const char *path)
+{
+    log_error("%s %lld: log %s: %s; its output is dropped until that is mended", o->in->app->spec->name,
+              (long long)o->in->id, path, outlet_trouble(o->error));
+}
+
+/* What was dropped is counted by the next daemon too. */
+static void count_dropped(struct outlet *o, const struct pump_news *news)
+{
+    o->in->dropped[o->which] += news->bytes - o->dropped_here;
+    o->dropped_here = news->bytes;
+    o->error = news->error;
+    instance_put(o->in);
+}
+
 void outlet_told(void *world, const struct pump_news *news)
 {
     struct world *w = world;
+    if (news->type == PUMP_DONE) {
+        w->log_done(w->arg, news);
+        return;
+    }
     struct outlet *o = map_get(&w->by_stream, news->stream);
     if (!o)
         return;
     struct instance *in = o->in;
-    const char *name = in->app->spec->name;
-    own_text path = NULL;
+    own_text path = instance_log_path(in, o->which);
     switch (news->type) {
     case PUMP_OPENED:
         if (o->state == OUTLET_OPENING) {
@@ -70,7 +155,6 @@ void outlet_told(void *world, const struct pump_news *news)
         }
         break;
     case PUMP_FAILED:
-        path = instance_log_path(in, o->which);
         forget(w, o);
         instance_outlet_failed(in, path, news->error);
         break;
@@ -79,16 +163,21 @@ void outlet_told(void *world, const struct pump_news *news)
         instance_outlet_closed(in);
         break;
     case PUMP_TROUBLE:
-        path = instance_log_path(in, o->which);
-        o->error = news->error;
-        log_error("%s %lld: log %s: %s; its output is dropped until that is mended", name, (long long)in->id,
-                  path, strerror(news->error));
+        count_dropped(o, news);
+        say_trouble(o, path);
+        break;
+    case PUMP_DROPPED:
+        count_dropped(o, news);
         break;
     case PUMP_BETTER:
-        o->error = 0;
-        o->dropped = news->dropped;
-        log_info("%s %lld: log is written again; %lld bytes were dropped", name, (long long)in->id,
-                 (long long)news->dropped);
+        count_dropped(o, news);
+        log_info("%s %lld: log %s is written again; %lld bytes were dropped so far", in->app->spec->name,
+                 (long long)in->id, path, (long long)in->dropped[o->which]);
+        break;
+    case PUMP_NOTE:
+        say_note(o, path, news);
+        break;
+    case PUMP_DONE:
         break;
     }
 }

@@ -37,6 +37,7 @@ void world_init(struct world *w, uv_loop_t *loop, const char *home)
     w->home = home;
     w->notify = w->ledger_fd = w->slot = w->settings_slot = w->boot_slot = -1;
     w->settings = settings_new();
+    w->transit[0] = w->transit[1] = w->transit[2] = -1;
     list_init(&w->apps);
     list_init(&w->environs);
     list_init(&w->spawns);
@@ -77,6 +78,8 @@ void world_done(struct world *w)
     w->ledger = ledger_free(w->ledger);
     fd_done(&w->ledger_fd);
     free(w->strangers.pids);
+    for (int i = 0; i < TRANSIT_FDS; i++)
+        fd_done(&w->transit[i]);
     map_done(&w->by_id);
     map_done(&w->by_pid);
     map_done(&w->by_stream);

@@ -13,11 +13,32 @@ static size_t utf8_len(const char *p, size_t left)
     return n && n <= left && text_is_utf8(p, n) ? n : 0;
 }
 
+/* How many bytes from s on need no change: eight at a time, since log lines come by here. */
+static size_t plain_len(const char *s, size_t n)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101), high = ones << 7;
+    size_t i = 0;
+    for (; i + 8 <= n; i += 8) {
+        uint64_t w;
+        memcpy(&w, s + i, 8);
+        uint64_t quote = w ^ ones * '"', slash = w ^ ones * '\\', del = w ^ ones * 0x7f;
+        uint64_t low = (w - ones * 0x20) | (quote - ones) | (slash - ones) | (del - ones);
+        if ((low | w) & high)
+            break;
+    }
+    for (; i < n; i++) {
+        unsigned char c = (unsigned char)s[i];
+        if (c < 0x20 || c >= 0x7f || c == '"' || c == '\\')
+            break;
+    }
+    return i;
+}
+
 static void add_escaped(struct buf *b, const char *s, size_t n)
 {
     buf_addc(b, '"');
     size_t plain = 0; /* bytes before s that need no change, added in one go */
-    for (size_t i = 0; i < n;) {
+    for (size_t i = 0; (i += plain_len(s + i, n - i)) < n;) {
         unsigned char c = (unsigned char)s[i];
         size_t len = utf8_len(s + i, n - i);
         if (len && c >= 0x20 && c != '"' && c != '\\' && c != 0x7f) {

@@ -78,6 +78,10 @@ static int receive(struct daemon *d, struct link *rest)
             *place = m.fds[0];
             continue;
         }
+        if (strcmp(m.key, "transit") == 0 && m.head.n_fds == TRANSIT_FDS) {
+            outlet_adopt_transit(&d->world, m.fds);
+            continue;
+        }
         struct kept *k = xnew(struct kept);
         k->m = m;
         list_append(rest, &k->link);
@@ -252,6 +256,7 @@ int adopt(struct daemon *d)
             drop_unused_environs(&d->world);
     }
     take_rest(d, &rest);
+    pump_begin(d->world.pump);
     return r;
 }
 
@@ -300,6 +305,8 @@ static int write_entries(struct daemon *d, struct keep_file *f)
         const struct keep_msg *m = &container_of(l, struct kept, link)->m;
         failed |= keep_file_add(f, m->key, m->fds, m->head.n_fds);
     }
+    if (w->transit[0] >= 0)
+        failed |= keep_file_add(f, "transit", w->transit, TRANSIT_FDS);
     list_each (l, &w->apps) {
         const struct app *a = container_of(l, struct app, link);
         for (size_t i = 0; i < a->n; i++)

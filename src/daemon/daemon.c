@@ -189,6 +189,7 @@ static void close_all(struct daemon *d)
     uv_close((uv_handle_t *)&d->save_due, NULL);
     d->world.pump = pump_free(d->world.pump);
     world_done(&d->world);
+    log_works_free(d);
     d->world.keeper = keeper_link_free(d->world.keeper);
     uv_run(&d->loop, UV_RUN_DEFAULT);
     uv_loop_close(&d->loop);
@@ -210,6 +211,7 @@ static void begin(struct daemon *d, const struct daemon_options *o)
     list_init(&d->ops);
     list_init(&d->kept);
     d->update_failed = o->update_failed;
+    list_init(&d->log_works);
     uv_loop_init(&d->loop);
     uv_timer_init(&d->loop, &d->farewell);
     uv_timer_init(&d->loop, &d->save_due);
@@ -217,6 +219,7 @@ static void begin(struct daemon *d, const struct daemon_options *o)
     d->world.app_nofile = o->nofile;
     d->world.changed = on_change;
     d->world.advance = op_advance;
+    d->world.log_done = log_work_done;
     d->world.arg = d;
     d->world.keeper = keeper_link_new(&d->loop, o->keeper_fd, &keeper_events, d);
     d->world.pump = pump_new(&d->loop, outlet_told, &d->world);

@@ -15,7 +15,8 @@ struct daemon {
     size_t n_conns, partial; /* connections; bytes of unfinished lines in all of them */
     uint64_t next_conn;
     struct events events;
-    struct link ops;
+    struct link ops, log_works;
+    uint64_t next_log_work;
 
     struct save *saving, *save_next; /* state.c: being written, and waiting for that; or NULL */
     uv_timer_t save_due;

@@ -72,6 +72,8 @@ const struct method methods[] = {
       req_state_resurrect,
       "Brings back the saved apps that are not there.",
       false },
+    { "log.flush", { SOME_OR_ALL }, req_log_flush, "Empties log files, deletes their archives.", false },
+    { "log.reopen", { SOME_OR_ALL }, req_log_reopen, "Opens the log files by their names again.", false },
     { "events.subscribe",
       { { "since", ARG_NUMBER, false } },
       req_events_subscribe,

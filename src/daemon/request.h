@@ -38,6 +38,10 @@ void request_error(struct request *r, const struct err *e);
 void answer_result(struct daemon *d, uint64_t conn, const char *id, const char *json);
 void answer_error(struct daemon *d, uint64_t conn, const char *id, const struct err *e);
 
+/* req/log.c: what is under way there. */
+void log_work_done(void *daemon, const struct pump_news *news); /* world.log_done */
+void log_works_free(struct daemon *d);
+
 /* req/: the handlers, one file per family. */
 void req_hello(struct request *r);
 void req_app_start(struct request *r);
@@ -54,6 +58,8 @@ void req_app_list(struct request *r);
 void req_app_info(struct request *r);
 void req_app_cron(struct request *r);
 void req_log_files(struct request *r);
+void req_log_flush(struct request *r);
+void req_log_reopen(struct request *r);
 void req_events_subscribe(struct request *r);
 void req_state_save(struct request *r);
 void req_state_resurrect(struct request *r);

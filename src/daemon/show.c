@@ -86,16 +86,13 @@ static void show_lives(struct json_out *j, const struct instance *in)
 
 static void show_log(struct json_out *j, const struct instance *in)
 {
-    int64_t dropped = 0;
     int error = 0;
     for (int i = 0; i < OUTLET_N; i++)
-        if (in->outlets[i]) {
-            dropped += in->outlets[i]->dropped;
-            error = in->outlets[i]->error ? in->outlets[i]->error : error;
-        }
+        if (in->outlets[i] && in->outlets[i]->error)
+            error = in->outlets[i]->error;
     json_open(j, "log", '{');
-    json_int(j, "dropped_bytes", dropped);
-    json_str(j, "error", error ? strerror(error) : NULL);
+    json_int(j, "dropped_bytes", in->dropped[OUTLET_OUT] + in->dropped[OUTLET_ERR]);
+    json_str(j, "error", error ? outlet_trouble(error) : NULL);
     json_close(j, '}');
 }
 

@@ -1,40 +1,68 @@
 /* src/logs/pump.h: the second thread: bytes from the pipes of apps to their log files, and nothing else, so
- * that a stalled disk delays no restart, no stop and no reply.
+ * that a stalled disk delays no restart, no stop and no reply. It rotates, empties and reopens the files too.
  *
- * Bytes go by splice(2): what is not in the file yet is in the pipe still, so a SIGKILL of the daemon at any
- * instant loses and doubles nothing. A stream rests about 1 ms before a transfer while transfers come back
- * small: lines gather, and the app is not woken for each. The two threads share two message queues. */
+ * Bytes go by splice(2): what is not in the file yet is in the pipe still, or in the transit pipe, which the
+ * keeper holds as well: a SIGKILL of the daemon at any instant loses and doubles nothing. A stream rests
+ * about 1 ms before a transfer while transfers come back small: lines gather, and the app is not woken for
+ * each. The two threads share two message queues. */
 #pragma once
 #include <uv.h>
 
-#include "base/text.h"
+#include "logs/lines.h"
+#include "logs/rotate.h"
+#include "logs/sink.h"
+#include "logs/transit.h"
 
 struct pump;
 
 enum pump_news_type {
     PUMP_OPENED,  /* the stream's file is open, bytes flow */
-    PUMP_FAILED,  /* it could not be opened: error, text; the stream is not added */
+    PUMP_FAILED,  /* it could not be opened: error; the stream is not added */
     PUMP_REMOVED, /* drained; its descriptor may be closed now */
     PUMP_TROUBLE, /* writing fails: error; bytes are dropped from here on; said once */
+    PUMP_DROPPED, /* so many by now; at most once a second */
     PUMP_BETTER,  /* writing works again: dropped bytes so far */
+    PUMP_NOTE,    /* somebody else did something to the file, or it cannot be rotated: note, error */
+    PUMP_DONE,    /* a flush or reopen, by its ticket in `stream`: bytes that were freed, error */
 };
 struct pump_news {
     enum pump_news_type type;
+    enum sink_note note;
     uint64_t stream;
-    int error; /* errno */
-    int64_t dropped;
+    int error;     /* errno */
+    int64_t bytes; /* dropped, or freed */
 };
 typedef void pump_told(void *arg, const struct pump_news *news);
 
 /* Starts the thread. `told` is called on `loop`'s thread. */
 struct pump *pump_new(uv_loop_t *loop, pump_told *told, void *arg);
-struct pump *pump_free(struct pump *p); /* ends the thread; what is in pipes stays there */
+/* Ends the thread; what is in pipes stays there. One that hangs in a stalled disk is left behind. */
+struct pump *pump_free(struct pump *p);
 
-/* stream: a number of the caller's choosing, unused at the time. fd: the read end, non-blocking; it stays the
- * caller's, who closes it after PUMP_REMOVED (or PUMP_FAILED). Streams with the same path share one file.
- * What if the file cannot be opened: a new app is told (PUMP_FAILED); one that runs already goes on, its
- * bytes dropped and counted, until the file can be. */
+/* Before streams are added: transit_make()'s, which stay the caller's. Without it a busy app's bytes go
+ * straight from pipe to file, and formatted lines may be doubled by a SIGKILL. */
+void pump_use_transit(struct pump *p, const int fds[TRANSIT_FDS]);
+/* All streams that were adopted are added: from here on bytes flow. */
+void pump_begin(struct pump *p);
+
+/* Where a stream goes and how; the texts are copied. */
+struct pump_target {
+    const char *path;
+    struct rotate_rules rotate;
+    bool formatted;
+    struct lines_rules lines;
+};
+
+/* stream: a number of the caller's choosing, unused at the time, and the same in the next daemon. fd: the
+ * read end, non-blocking; it stays the caller's, who closes it after PUMP_REMOVED (or PUMP_FAILED). Streams
+ * with the same path share one file. What if the file cannot be opened: a new app is told (PUMP_FAILED); one
+ * that runs already goes on, its bytes dropped and counted, until the file can be. */
 enum pump_need { PUMP_OR_FAIL, PUMP_OR_DROP };
-void pump_add(struct pump *p, uint64_t stream, int fd, const char *path, enum pump_need need);
+void pump_add(struct pump *p, uint64_t stream, int fd, const struct pump_target *to, enum pump_need need);
+void pump_change(struct pump *p, uint64_t stream, const struct pump_target *to); /* from here on */
 void pump_remove(struct pump *p, uint64_t stream);
 void pump_hurry(struct pump *p, uint64_t stream); /* what is in the pipe goes to the file without a rest */
+
+/* Both answer with PUMP_DONE. The file need not be any stream's. */
+void pump_flush(struct pump *p, uint64_t ticket, const struct pump_target *to);
+void pump_reopen(struct pump *p, uint64_t ticket, const struct pump_target *to);

@@ -1,15 +1,26 @@
-/* src/os/pump.h: bytes from a pipe to a file, without a stop in our memory where the system can. */
+/* src/os/pump.h: bytes from a pipe to a file, without a stop in our memory where the system can.
+ * Pipes are non-blocking, and made by os_pump_pipe(). */
 #pragma once
 #include <stdbool.h>
 #include <sys/types.h>
 
 #include "base/def.h"
 
-/* Moves up to `most` bytes from the non-blocking pipe to the file at *offset (advanced). *offset -1: the
+/* fds[0] to read (non-blocking), fds[1] to write; close-on-exec. */
+int os_pump_pipe(int fds[2]);
+
+/* Moves up to `most` bytes from the pipe to the file at *offset (advanced). *offset -1: the
  * file's own position (a FIFO, a device). Returns bytes, 0 for a pipe that is empty and has no writers; -1
  * with errno, EAGAIN when the pipe is empty. *file_failed tells that the errno is of the file: nothing was
  * taken from the pipe then. */
 ssize_t os_pump(int pipe_fd, int file_fd, int64_t *offset, size_t most, bool *file_failed);
+
+/* Moves up to `most` bytes from one pipe to another. -1 and ENOSYS: not on this system. */
+ssize_t os_pump_shift(int from, int to, size_t most);
+
+/* Copies what stands first in the pipe, which keeps it. Where that takes a pipe in between, `scratch` is one:
+ * what fits in it is the most there is. Bytes, 0 or -1 as of read(2). */
+ssize_t os_pump_peek(const int scratch[2], int pipe_fd, char *out, size_t most);
 
 /* Takes up to `most` bytes from the pipe and forgets them. Bytes, or -1. */
 ssize_t os_pump_drop(int pipe_fd, size_t most);

@@ -6,6 +6,13 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+int os_pump_pipe(int fds[2])
+{
+    if (pipe2(fds, O_CLOEXEC) < 0)
+        return -1;
+    return fcntl(fds[0], F_SETFL, O_NONBLOCK); /* our end alone: the app's must block when it is full */
+}
+
 /* Some files cannot be spliced to (a tty, procfs): read what fits and write it. What was read and cannot be
  * written is lost to this process alone: such a file keeps no promise anyway. */
 static ssize_t copy(int pipe_fd, int file_fd, size_t most, bool *file_failed)
@@ -39,11 +46,35 @@ ssize_t os_pump(int pipe_fd, int file_fd, int64_t *offset, size_t most, bool *fi
         return os_pump(pipe_fd, file_fd, offset, most, file_failed);
     if (why == EINVAL)
         return copy(pipe_fd, file_fd, most, file_failed);
-    /* EAGAIN may be the pipe's (empty) or the file's (a full FIFO): only the first is the end of work. */
-    struct pollfd p = { .fd = pipe_fd, .events = POLLIN };
-    *file_failed = why != EAGAIN || (poll(&p, 1, 0) > 0 && (p.revents & POLLIN));
+    /* EAGAIN is the pipe's, which is empty; or that of a FIFO which is full. (Whether the pipe is empty
+     * cannot be asked: somebody may have written since.) */
+    struct pollfd p = { .fd = file_fd, .events = POLLOUT };
+    *file_failed = why != EAGAIN || (*offset < 0 && poll(&p, 1, 0) == 0);
     errno = why;
     return -1;
+}
+
+ssize_t os_pump_shift(int from, int to, size_t most)
+{
+    ssize_t n;
+    while ((n = splice(from, NULL, to, NULL, most, SPLICE_F_NONBLOCK | SPLICE_F_MOVE)) < 0 && errno == EINTR)
+        ;
+    return n;
+}
+
+/* tee(2): the pages are shared for a moment, and read from the scratch pipe. */
+ssize_t os_pump_peek(const int scratch[2], int pipe_fd, char *out, size_t most)
+{
+    ssize_t n, done = 0;
+    while ((n = tee(pipe_fd, scratch[1], most, SPLICE_F_NONBLOCK)) < 0 && errno == EINTR)
+        ;
+    while (done < n) {
+        ssize_t r = read(scratch[0], out + done, (size_t)(n - done));
+        if (r < 0 && errno != EINTR)
+            return -1;
+        done += r > 0 ? r : 0;
+    }
+    return n;
 }
 
 ssize_t os_pump_drop(int pipe_fd, size_t most)

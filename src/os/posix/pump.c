@@ -1,12 +1,25 @@
 /* By read(2) and write(2): the bytes stop in our memory, so what was read and cannot be written is lost (a
- * full disk), and so is what a SIGKILL finds in between. Where there is splice(2) neither happens. */
+ * full disk), and so is what a SIGKILL finds in between. Where there is splice(2) neither happens. The pipe is
+ * a pair of sockets, which can be peeked into. */
 #include "os/pump.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 enum { PIPE_USUAL = 64 << 10 };
+
+int os_pump_pipe(int fds[2])
+{
+    if (socketpair(AF_UNIX, SOCK_STREAM, 0, fds) < 0)
+        return -1;
+    shutdown(fds[0], SHUT_WR);
+    for (int i = 0; i < 2; i++)
+        fcntl(fds[i], F_SETFD, FD_CLOEXEC);
+    return fcntl(fds[0], F_SETFL, O_NONBLOCK);
+}
 
 static ssize_t put(int fd, const char *bytes, size_t n, const int64_t *offset)
 {
@@ -33,6 +46,17 @@ ssize_t os_pump(int pipe_fd, int file_fd, int64_t *offset, size_t most, bool *fi
         }
     }
     return n;
+}
+
+ssize_t os_pump_shift(int from, int to, size_t most)
+{
+    errno = ENOSYS;
+    return -1;
+}
+
+ssize_t os_pump_peek(const int scratch[2], int pipe_fd, char *out, size_t most)
+{
+    return recv(pipe_fd, out, most, MSG_PEEK | MSG_DONTWAIT);
 }
 
 ssize_t os_pump_drop(int pipe_fd, size_t most)

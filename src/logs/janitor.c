@@ -1,0 +1,219 @@
+#include "logs/janitor.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include "base/file.h"
+#include "base/list.h"
+#include "logs/gzip.h"
+#include "logs/names.h"
+#include "os/lowly.h"
+
+enum { STACK = 128 << 10 };
+
+struct job {
+    struct link link;
+    int fd;     /* to close; -1: to compress */
+    char *path; /* of a log, whose archive is to be compressed */
+};
+
+struct janitor {
+    uv_mutex_t lock;
+    uv_cond_t placed;
+    struct link jobs;
+    struct janitor_done done; /* path NULL: nothing */
+    bool running, joinable;
+    atomic_bool leave;
+    uv_thread_t thread;
+    void (*wake)(void *arg);
+    void *arg;
+};
+
+/* The number of the oldest archive that is not compressed; 0: none. */
+static int find_oldest(const char *path)
+{
+    own_text folder = path_dir(path);
+    int oldest = 0;
+    DIR *d = opendir(folder);
+    if (!d)
+        return 0;
+    for (const struct dirent *entry; (entry = readdir(d));) {
+        struct names_found f = names_parse(path_base(path), entry->d_name);
+        if (f.kind == NAMES_ARCHIVE && !f.gz)
+            oldest = MAX(oldest, f.number);
+    }
+    closedir(d);
+    return oldest;
+}
+
+/* The oldest goes first: it is the one nobody reads. It may move on to the next number while we look. */
+static int open_oldest(const char *path)
+{
+    for (int i = find_oldest(path), last = i + 8; i > 0 && i < last; i++) {
+        own_text name = names_archive(path, i, false);
+        int fd = open(name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+        if (fd >= 0 || errno != ENOENT)
+            return fd;
+    }
+    return -1;
+}
+
+/* As old and as readable as what it was made from. */
+static void inherit(int fd, const struct stat *from)
+{
+    const struct timespec times[2] = { from->st_atim, from->st_mtim };
+    futimens(fd, times);
+    fchmod(fd, from->st_mode & 07777);
+    if (fchown(fd, from->st_uid, from->st_gid) < 0) {
+        /* it is ours then, and no more readable than before */
+    }
+}
+
+/* The archive, compressed into names_part(); -1: there is none, or it failed. */
+static int compress_one(struct janitor *j, const char *path, ino_t *inode)
+{
+    struct stat was, is;
+    own_fd from = open_oldest(path);
+    if (from < 0 || fstat(from, &was) < 0)
+        return -1;
+    own_text part = names_part(path);
+    unlink(part);
+    own_fd to = open(part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (to < 0)
+        return -1;
+    if (gzip_file(from, to, &j->leave) < 0 || fstat(to, &is) < 0) {
+        unlink(part);
+        return -1;
+    }
+    inherit(to, &was);
+    os_write_out(to); /* what it replaces is deleted next */
+    *inode = is.st_ino;
+    return steal_fd(from);
+}
+
+static struct job *take(struct janitor *j)
+{
+    uv_mutex_lock(&j->lock);
+    struct link *l = list_empty(&j->jobs) ? NULL : j->jobs.next;
+    if (l)
+        list_remove(l);
+    else
+        j->running = false; /* under the lock: who adds a job after this starts us anew */
+    uv_mutex_unlock(&j->lock);
+    return l ? container_of(l, struct job, link) : NULL;
+}
+
+static void hand_over(struct janitor *j, const struct janitor_done *done)
+{
+    uv_mutex_lock(&j->lock);
+    j->done = *done;
+    j->wake(j->arg);
+    while (j->done.path && !j->leave)
+        uv_cond_wait(&j->placed, &j->lock);
+    uv_mutex_unlock(&j->lock);
+}
+
+static void run(void *arg)
+{
+    struct janitor *j = arg;
+    struct job *job;
+    os_lowly();
+    while ((job = take(j))) {
+        fd_done(&job->fd);
+        if (job->path && !j->leave) {
+            struct janitor_done done = { .path = steal(job->path) };
+            done.fd = compress_one(j, done.path, &done.is);
+            done.failed = done.fd < 0;
+            hand_over(j, &done);
+        }
+        free(job->path);
+        free(job);
+    }
+}
+
+/* Without a thread it waits for the next job's. */
+static void add(struct janitor *j, int take_fd, const char *path)
+{
+    struct job *job = xnew(struct job);
+    job->fd = take_fd;
+    job->path = path ? xstrdup(path) : NULL;
+    uv_mutex_lock(&j->lock);
+    bool start = !j->running;
+    list_append(&j->jobs, &job->link);
+    j->running = true;
+    uv_mutex_unlock(&j->lock);
+    if (!start)
+        return;
+    if (j->joinable)
+        uv_thread_join(&j->thread);
+    uv_thread_options_t options = { .flags = UV_THREAD_HAS_STACK_SIZE, .stack_size = STACK };
+    j->joinable = uv_thread_create_ex(&j->thread, &options, run, j) == 0;
+    if (!j->joinable)
+        j->running = false;
+}
+
+void janitor_close(struct janitor *j, int take_fd)
+{
+    add(j, take_fd, NULL);
+}
+
+void janitor_compress(struct janitor *j, const char *path)
+{
+    add(j, -1, path);
+}
+
+bool janitor_is_done(struct janitor *j, struct janitor_done *done)
+{
+    uv_mutex_lock(&j->lock);
+    *done = j->done;
+    uv_mutex_unlock(&j->lock);
+    return done->path;
+}
+
+void janitor_placed(struct janitor *j)
+{
+    uv_mutex_lock(&j->lock);
+    text_free(&j->done.path);
+    fd_done(&j->done.fd);
+    uv_cond_signal(&j->placed);
+    uv_mutex_unlock(&j->lock);
+}
+
+struct janitor *janitor_new(void (*wake)(void *arg), void *arg)
+{
+    struct janitor *j = xnew(struct janitor);
+    uv_mutex_init(&j->lock);
+    uv_cond_init(&j->placed);
+    list_init(&j->jobs);
+    j->done.fd = -1;
+    j->wake = wake;
+    j->arg = arg;
+    return j;
+}
+
+struct janitor *janitor_free(struct janitor *j)
+{
+    uv_mutex_lock(&j->lock);
+    j->leave = true;
+    uv_cond_signal(&j->placed);
+    uv_mutex_unlock(&j->lock);
+    if (j->joinable)
+        uv_thread_join(&j->thread);
+    for (struct job *job; (job = take(j));) {
+        fd_done(&job->fd);
+        free(job->path);
+        free(job);
+    }
+    text_free(&j->done.path);
+    fd_done(&j->done.fd);
+    uv_cond_destroy(&j->placed);
+    uv_mutex_destroy(&j->lock);
+    free(j);
+    return NULL;
+}

@@ -1,0 +1,124 @@
+#include "logs/lines.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/json.h"
+#include "base/time.h"
+
+enum { DATE_MOST = 256 };
+
+struct lines {
+    bool json, open;
+    char *date_format, *whose; /* json: ","stream":...,"message":" */
+    struct buf head;           /* of each line, made anew when the time it shows is another */
+    int64_t head_for;
+};
+
+static char *describe(const struct lines_rules *r)
+{
+    own_buf b = { 0 };
+    struct json_out j = JSON_OUT(&b);
+    j.comma = true;
+    json_str(&j, "stream", r->stream);
+    json_str(&j, "app", r->app);
+    json_int(&j, "id", r->id);
+    buf_adds(&b, ",\"message\":");
+    return buf_steal(&b);
+}
+
+struct lines *lines_new(const struct lines_rules *r)
+{
+    struct lines *l = xnew(struct lines);
+    l->json = r->json;
+    l->head_for = -1;
+    if (r->json)
+        l->whose = describe(r);
+    else
+        l->date_format = xstrdup(r->date_format);
+    return l;
+}
+
+struct lines *lines_free(struct lines *l)
+{
+    if (!l)
+        return NULL;
+    free(l->date_format);
+    free(l->whose);
+    buf_done(&l->head);
+    free(l);
+    return NULL;
+}
+
+static void make_head(struct lines *l, int64_t now_us)
+{
+    int64_t shown = l->json ? now_us / 1000 : now_us / 1000000;
+    if (shown == l->head_for)
+        return;
+    l->head_for = shown;
+    buf_clear(&l->head);
+    if (l->json) {
+        char text[TIME_TEXT];
+        buf_addf(&l->head, "{\"time\":\"%s\"%s", time_rfc3339(shown, text), l->whose);
+        return;
+    }
+    char text[DATE_MOST];
+    time_t s = (time_t)shown;
+    struct tm tm;
+    localtime_r(&s, &tm);
+    buf_add(&l->head, text, strftime(text, sizeof(text), l->date_format, &tm));
+}
+
+static void add(struct lines *l, const char *line, size_t n, bool whole, struct buf *out)
+{
+    if (!l->json) {
+        if (!l->open)
+            buf_add(out, l->head.data, l->head.len);
+        buf_add(out, line, n);
+        if (whole)
+            buf_addc(out, '\n');
+        l->open = !whole;
+        return;
+    }
+    struct json_out j = JSON_OUT(out);
+    buf_add(out, l->head.data, l->head.len);
+    json_strn(&j, NULL, line, n);
+    buf_adds(out, whole ? "}\n" : ",\"partial\":true}\n");
+}
+
+size_t lines_format(struct lines *l, int64_t now_us, const char *in, size_t n, size_t most, struct buf *out)
+{
+    const char *at = in, *end = in + n, *newline;
+    make_head(l, now_us);
+    while ((newline = memchr(at, '\n', (size_t)(end - at)))) {
+        size_t before = out->len, len = (size_t)(newline - at);
+        bool was_open = l->open;
+        if (before && before + len > most)
+            break; /* without looking closer: it gets longer still */
+        add(l, at, len, true, out);
+        if (before && out->len > most) {
+            out->len = before;
+            l->open = was_open;
+            break;
+        }
+        at = newline + 1;
+    }
+    return (size_t)(at - in);
+}
+
+void lines_piece(struct lines *l, int64_t now_us, const char *in, size_t n, struct buf *out)
+{
+    make_head(l, now_us);
+    add(l, in, n, false, out);
+}
+
+void lines_set_open(struct lines *l, bool open)
+{
+    l->open = open && !l->json;
+}
+
+bool lines_open(const struct lines *l)
+{
+    return l->open;
+}

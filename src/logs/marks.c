@@ -1,0 +1,228 @@
+#include "logs/marks.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "logs/names.h"
+
+enum {
+    SECOND_US = 1000000,
+    APART_BYTES = 64 << 10,
+    SHARE = 16,        /* of the log's bytes that finer marks may take */
+    FREE_BYTES = 4096, /* ... and as much without asking */
+    OPEN_MOST = 16,
+};
+_Static_assert(sizeof(struct mark) == 16, "a mark on disk");
+
+/* The first 16 bytes: which inode it is about, so that one left over from another file is not believed. */
+static const char magic[8] = { 'v', 'e', 'l', 'o', 's', 'i', 'd', 'x' };
+
+struct slot {
+    struct marks *of;
+    int fd;
+};
+struct marks_cache {
+    struct slot slots[OPEN_MOST];
+    unsigned next; /* whose turn it is to be closed */
+};
+
+struct marks_cache *marks_cache_new(void)
+{
+    return xnew(struct marks_cache);
+}
+
+struct marks_cache *marks_cache_free(struct marks_cache *c)
+{
+    for (size_t i = 0; c && i < OPEN_MOST; i++)
+        if (c->slots[i].of)
+            close(c->slots[i].fd);
+    free(c);
+    return NULL;
+}
+
+static struct slot *find(struct marks_cache *c, const struct marks *m)
+{
+    for (size_t i = 0; i < OPEN_MOST; i++)
+        if (c->slots[i].of == m)
+            return &c->slots[i];
+    return NULL;
+}
+
+void marks_leave(struct marks_cache *c, struct marks *m)
+{
+    struct slot *s = find(c, m);
+    if (s) {
+        close(s->fd);
+        s->of = NULL;
+    }
+    *m = (struct marks){ .n = -1 };
+}
+
+static bool has_head(int fd, ino_t inode)
+{
+    char head[16];
+    uint64_t ino = inode;
+    return pread(fd, head, sizeof(head), 0) == sizeof(head) && memcmp(head, magic, 8) == 0 &&
+           memcmp(head + 8, &ino, 8) == 0;
+}
+
+static bool write_head(int fd, ino_t inode)
+{
+    char head[16];
+    uint64_t ino = inode;
+    memcpy(head, magic, 8);
+    memcpy(head + 8, &ino, 8);
+    return ftruncate(fd, 0) == 0 && pwrite(fd, head, sizeof(head), 0) == sizeof(head);
+}
+
+/* What another daemon left is gone on with, unless the log is shorter by now. */
+static bool look(int fd, struct marks_of of, int64_t offset)
+{
+    struct stat st;
+    struct mark last;
+    struct marks *m = of.marks;
+    if (fstat(fd, &st) < 0)
+        return false;
+    m->n = st.st_size > 16 ? (int32_t)(st.st_size / 16 - 1) : 0;
+    m->time = m->offset = 0;
+    if (m->n == 0 || !has_head(fd, of.inode) || pread(fd, &last, 16, m->n * 16) != 16 ||
+        last.offset > offset) {
+        m->n = 0;
+        return write_head(fd, of.inode);
+    }
+    m->time = last.time;
+    m->offset = last.offset;
+    return true;
+}
+
+static int open_index(struct marks_of of)
+{
+    own_text path = names_index(of.path, of.inode);
+    return open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
+}
+
+static struct slot *take_slot(struct marks_cache *c, struct marks_of of, int64_t offset)
+{
+    struct slot *s = find(c, of.marks);
+    if (s)
+        return s;
+    int fd = open_index(of);
+    if (fd < 0)
+        return NULL;
+    if (of.marks->n < 0 && !look(fd, of, offset)) {
+        close(fd);
+        return NULL;
+    }
+    s = &c->slots[c->next++ % OPEN_MOST];
+    if (s->of)
+        close(s->fd);
+    *s = (struct slot){ of.marks, fd };
+    return s;
+}
+
+static bool is_due(const struct marks *m, struct mark now)
+{
+    if (m->n <= 0)
+        return true;
+    if (now.offset == m->offset)
+        return now.time - m->time >= SECOND_US; /* nothing came since */
+    return now.time - m->time >= SECOND_US || now.time < m->time || now.offset - m->offset >= APART_BYTES ||
+           (int64_t)(m->n + 1) * 16 <= now.offset / SHARE + FREE_BYTES;
+}
+
+void marks_note(struct marks_cache *c, struct marks_of of, struct mark now)
+{
+    if (of.marks->n >= 0 && !is_due(of.marks, now))
+        return;
+    struct slot *s = take_slot(c, of, now.offset);
+    if (!s || !is_due(of.marks, now))
+        return;
+    if (pwrite(s->fd, &now, 16, (off_t)(of.marks->n + 1) * 16) != 16)
+        return; /* a full disk: the next one is tried again */
+    of.marks->time = now.time;
+    of.marks->offset = now.offset;
+    of.marks->n++;
+}
+
+void marks_empty(struct marks_cache *c, struct marks_of of)
+{
+    own_text path = names_index(of.path, of.inode);
+    marks_leave(c, of.marks);
+    unlink(path);
+}
+
+/* Reading. */
+
+static bool read_all(int fd, char *out, size_t n)
+{
+    for (size_t done = 0; done < n;) {
+        ssize_t r = pread(fd, out + done, n - done, (off_t)done);
+        if (r <= 0 && !(r < 0 && errno == EINTR))
+            return false;
+        done += r > 0 ? (size_t)r : 0;
+    }
+    return true;
+}
+
+/* The clock may have been set back, and marks of a file that was truncated may be left: neither goes back. */
+static size_t straighten(struct mark *m, size_t n, int64_t size)
+{
+    size_t used = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (m[i].offset < 0 || m[i].offset > size || (used && m[i].offset < m[used - 1].offset))
+            continue;
+        if (used && m[i].time < m[used - 1].time)
+            m[i].time = m[used - 1].time;
+        m[used++] = m[i];
+    }
+    return used;
+}
+
+struct mark *marks_read(const char *path, ino_t inode, int64_t size, size_t *n)
+{
+    own_text name = names_index(path, inode);
+    own_fd fd = open(name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    struct stat st;
+    *n = 0;
+    if (fd < 0 || fstat(fd, &st) < 0 || st.st_size < 32 || !has_head(fd, inode))
+        return NULL;
+    size_t bytes = (size_t)st.st_size / 16 * 16;
+    struct mark *all = xmalloc(bytes);
+    if (!read_all(fd, (char *)all, bytes)) {
+        free(all);
+        return NULL;
+    }
+    memmove(all, all + 1, bytes - 16);
+    *n = straighten(all, bytes / 16 - 1, size);
+    return all;
+}
+
+int64_t marks_time(const struct mark *marks, size_t n, int64_t offset)
+{
+    size_t low = 0, high = n; /* the first mark behind offset lies in [low, high] */
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+        if (marks[mid].offset <= offset)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return low ? marks[low - 1].time : -1;
+}
+
+int64_t marks_offset(const struct mark *marks, size_t n, int64_t time)
+{
+    size_t low = 0, high = n; /* the first mark of that time or later */
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+        if (marks[mid].time < time)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return low ? marks[low - 1].offset : 0;
+}

@@ -1,0 +1,41 @@
+/* src/logs/marks.h: the sparse index beside a log file: when was it that the file was so long?
+ *
+ * A mark is written before a transfer, when the last one is a second old or 64 KiB behind; more often while
+ * the index stays below a sixteenth of its log, so that lines a few ms apart on two streams are shown in
+ * order. Nothing depends on it: what is missing or damaged is read in the order of the file. The index is
+ * named after the inode of its log, so a rotation takes it along without a rename, and it is created at the
+ * first mark. */
+#pragma once
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "base/def.h"
+
+struct mark {
+    int64_t time, offset; /* wall us; what stands from here on came then or later */
+};
+
+/* Writing. One cache of open index files serves all logs, so that a quiet one costs no descriptor. */
+struct marks {
+    int64_t time, offset; /* of the last one */
+    int32_t n;            /* -1: the file was not looked at yet */
+};
+struct marks_cache;
+struct marks_cache *marks_cache_new(void);
+struct marks_cache *marks_cache_free(struct marks_cache *c);
+
+struct marks_of {
+    const char *path; /* of the log */
+    ino_t inode;
+    struct marks *marks;
+};
+void marks_note(struct marks_cache *c, struct marks_of of, struct mark m);
+void marks_empty(struct marks_cache *c, struct marks_of of); /* the log was truncated */
+void marks_leave(struct marks_cache *c, struct marks *m);    /* goes on elsewhere: lets go of the file */
+
+/* Reading: the marks of a log, in the order of offsets and of times, however it came to be. */
+struct mark *marks_read(const char *path, ino_t inode, int64_t size, size_t *n); /* NULL: none; free() */
+/* The time of what stands at offset; -1: older than the first mark. */
+int64_t marks_time(const struct mark *marks, size_t n, int64_t offset);
+/* Where to begin reading so as to miss nothing of that time or later. */
+int64_t marks_offset(const struct mark *marks, size_t n, int64_t time);

@@ -1,0 +1,62 @@
+#include "logs/sinks.h"
+
+#include <string.h>
+
+/* FNV-1a; a key is never 0. */
+static uint64_t path_key(const char *path)
+{
+    uint64_t h = 14695981039346656037u;
+    for (; *path; path++)
+        h = (h ^ (unsigned char)*path) * 1099511628211u;
+    return h | 1;
+}
+
+void sinks_init(struct sinks *all)
+{
+    list_init(&all->all);
+    all->by_path = (struct map){ 0 };
+}
+
+void sinks_done(struct sinks *all)
+{
+    map_done(&all->by_path);
+}
+
+struct sink *sinks_find(const struct sinks *all, const char *path)
+{
+    struct sink *found = map_get(&all->by_path, path_key(path));
+    if (!found || strcmp(found->path, path) == 0)
+        return found;
+    list_each (l, &all->all) { /* two paths with one key */
+        struct sink *s = container_of(l, struct sink, link);
+        if (strcmp(s->path, path) == 0)
+            return s;
+    }
+    return NULL;
+}
+
+void sinks_add(struct sinks *all, struct sink *s)
+{
+    list_append(&all->all, &s->link);
+    if (map_get(&all->by_path, path_key(s->path)))
+        all->shared = true;
+    else
+        map_put(&all->by_path, path_key(s->path), s);
+}
+
+/* Another one with the same key takes its place. */
+void sinks_remove(struct sinks *all, struct sink *s)
+{
+    uint64_t key = path_key(s->path);
+    list_remove(&s->link);
+    if (map_get(&all->by_path, key) != s)
+        return;
+    map_remove(&all->by_path, key);
+    if (!all->shared)
+        return;
+    list_each (l, &all->all) {
+        struct sink *other = container_of(l, struct sink, link);
+        if (path_key(other->path) == key)
+            map_put(&all->by_path, key, other);
+    }
+}

@@ -1,0 +1,385 @@
+#include "logs/stream.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "os/pump.h"
+
+enum {
+    BUSY = 8 << 10,       /* a transfer of so much says that the app is quick: no rest before the next */
+    PIPE_LARGE = 1 << 20, /* what a pipe grows to that runs full within a rest */
+    PEEK = 128 << 10,
+    PIECE_MOST = 16 << 10, /* a line is waited for until so much of it is there */
+    STUCK_MS = 1000,       /* a FIFO that nobody reads has so long */
+};
+
+void flow_init(struct flow *f)
+{
+    f->scratch[0] = f->scratch[1] = -1;
+}
+
+void flow_done(struct flow *f)
+{
+    fd_done(&f->scratch[0]);
+    fd_done(&f->scratch[1]);
+    free(f->peeked);
+    f->peeked = NULL;
+    buf_done(&f->formatted);
+}
+
+/* Not more than the transit pipe takes (transit_commit). */
+static bool need_scratch(struct flow *f)
+{
+    if (f->peeked)
+        return true;
+    if (os_pump_pipe(f->scratch) < 0)
+        return false;
+    os_pump_grow(f->scratch[1], f->transit ? os_pump_size(transit_end(f->transit)) : PEEK);
+    f->peeked = xmalloc(PEEK);
+    return true;
+}
+
+static ssize_t peek(struct flow *f, int fd)
+{
+    return need_scratch(f) ? os_pump_peek(f->scratch, fd, f->peeked, PEEK) : -1;
+}
+
+/* How much of what was peeked at is whole lines; 0: no line ends in it. */
+static size_t whole_lines(const char *bytes, size_t n)
+{
+    const char *last = memrchr(bytes, '\n', n);
+    return last ? (size_t)(last - bytes) + 1 : 0;
+}
+
+/* Trouble: the bytes are taken and forgotten, so that the app goes on; whole lines where that can be. */
+
+static size_t drop_bytes(int fd, size_t n)
+{
+    size_t done = 0;
+    while (done < n) {
+        ssize_t r = os_pump_drop(fd, n - done);
+        if (r <= 0)
+            break;
+        done += (size_t)r;
+    }
+    return done;
+}
+
+static void count_dropped(struct flow *f, struct stream *st, size_t n, int error)
+{
+    if (n == 0)
+        return;
+    st->dropped += (int64_t)n;
+    if (st->dropping) {
+        f->dropped(f->arg, st);
+        return;
+    }
+    st->dropping = true;
+    f->trouble(f->arg, st, error);
+}
+
+static size_t drop(struct flow *f, struct stream *st, int fd)
+{
+    ssize_t n = peek(f, fd);
+    if (n <= 0)
+        return 0;
+    size_t lines = whole_lines(f->peeked, (size_t)n);
+    st->torn = lines == 0;
+    size_t done = drop_bytes(fd, lines ? lines : (size_t)n);
+    count_dropped(f, st, done, st->sink->error);
+    return done;
+}
+
+/* The rest of a line whose head was dropped. Bytes, or -1. */
+static ssize_t drop_torn(struct flow *f, struct stream *st, int fd)
+{
+    ssize_t n = peek(f, fd);
+    const char *end = n > 0 ? memchr(f->peeked, '\n', (size_t)n) : NULL;
+    if (n <= 0)
+        return -1;
+    size_t done = drop_bytes(fd, end ? (size_t)(end - f->peeked) + 1 : (size_t)n);
+    st->torn = !end;
+    count_dropped(f, st, done, st->sink->error);
+    return (ssize_t)done;
+}
+
+static void went_well(struct flow *f, struct stream *st)
+{
+    st->sink->error = 0;
+    st->sink->stuck_at = 0;
+    if (!st->dropping)
+        return;
+    st->dropping = st->untold = false;
+    f->better(f->arg, st);
+}
+
+/* A FIFO or device takes nothing more just now: its reader has a second, then the bytes go. */
+static bool has_time(struct flow *f, struct stream *st)
+{
+    struct sink *s = st->sink;
+    if (s->error)
+        return false;
+    if (!s->stuck_at)
+        s->stuck_at = f->env.now_ms;
+    if (f->env.now_ms - s->stuck_at >= STUCK_MS)
+        return false;
+    if (!list_linked(&st->waiting))
+        list_append(&s->waiting, &st->waiting);
+    return true;
+}
+
+static size_t failed(struct flow *f, struct stream *st, int fd, int error)
+{
+    struct sink *s = st->sink;
+    if (!s->plain && error == EAGAIN && has_time(f, st))
+        return 0;
+    sink_failed(&f->env, s, error);
+    return drop(f, st, fd);
+}
+
+/* Somebody's line was cut short here, by a full disk or because two streams share the file. */
+static bool end_line(struct stream *st)
+{
+    struct sink *s = st->sink;
+    if (!s->plain || sink_ends_line(s))
+        return true;
+    errno = ENOSPC;
+    if (pwrite(s->fd, "\n", 1, (off_t)s->offset) != 1)
+        return false;
+    s->offset++;
+    return true;
+}
+
+/* Raw: from the app's pipe, or from the transit pipe. */
+
+static ssize_t write_raw(struct flow *f, struct stream *st, int fd, size_t most)
+{
+    struct sink *s = st->sink;
+    bool file_failed = false;
+    if (!sink_usable(&f->env, s))
+        return (ssize_t)drop(f, st, fd);
+    if (st->torn)
+        return drop_torn(f, st, fd);
+    if (s->error && !end_line(st))
+        return (ssize_t)failed(f, st, fd, errno);
+    sink_mark(&f->env, s);
+    ssize_t n = os_pump(fd, s->fd, &s->offset, most, &file_failed);
+    if (n < 0 && file_failed)
+        return (ssize_t)failed(f, st, fd, errno);
+    if (n > 0)
+        went_well(f, st);
+    return n;
+}
+
+/* The file is full and a line is open: the rest of that line alone goes in. */
+static ssize_t finish_line(struct flow *f, struct stream *st, int fd, size_t most)
+{
+    ssize_t n = peek(f, fd);
+    const char *end = n > 0 ? memchr(f->peeked, '\n', (size_t)n) : NULL;
+    if (n <= 0)
+        return n;
+    size_t len = end ? (size_t)(end - f->peeked) + 1 : (size_t)n;
+    return write_raw(f, st, fd, MIN(len, most));
+}
+
+static ssize_t move_raw(struct flow *f, struct stream *st, int fd, size_t most)
+{
+    bool at_line = false;
+    int64_t room = st->sink->fd < 0 ? INT64_MAX : sink_room(&f->env, st->sink, &at_line);
+    f->limited = at_line || room < (int64_t)most;
+    most = (size_t)MIN((int64_t)most, room);
+    return at_line ? finish_line(f, st, fd, most) : write_raw(f, st, fd, most);
+}
+
+/* What is in the transit pipe goes on to the file, or is dropped: it has to be empty for the next. */
+static size_t drain_transit(struct flow *f, struct stream *st)
+{
+    size_t done = 0;
+    ssize_t n;
+    while ((n = move_raw(f, st, transit_end(f->transit), PIPE_LARGE)) > 0)
+        done += (size_t)n;
+    return done;
+}
+
+static ssize_t move_through_transit(struct flow *f, struct stream *st)
+{
+    ssize_t n = transit_take(f->transit, st->id, st->fd, PIPE_LARGE);
+    if (n > 0)
+        drain_transit(f, st);
+    return n;
+}
+
+static size_t move_all_raw(struct flow *f, struct stream *st)
+{
+    size_t total = 0;
+    while (total < STREAM_TURN) {
+        bool quick = st->busy && f->transit && st->sink->plain;
+        ssize_t n = quick ? move_through_transit(f, st) : move_raw(f, st, st->fd, PIPE_LARGE);
+        if (n <= 0)
+            break;
+        total += (size_t)n;
+        if (n < BUSY && !f->limited && !quick)
+            break; /* empty by now: let it gather */
+        if (!st->large && n >= os_pump_size(st->fd) / 4 * 3) {
+            st->large = true;
+            os_pump_grow(st->fd, PIPE_LARGE);
+        }
+    }
+    st->busy = total >= BUSY;
+    return total;
+}
+
+/* Lines in another form. */
+
+/* To a FIFO or device a line goes at once or not at all, but for one that is too long for that. */
+static bool write_all(struct sink *s, const char *bytes, size_t n)
+{
+    if (!s->plain)
+        return write(s->fd, bytes, n) > 0;
+    for (size_t done = 0; done < n;) {
+        ssize_t w = pwrite(s->fd, bytes + done, n - done, (off_t)(s->offset + (int64_t)done));
+        if (w < 0 && errno != EINTR)
+            return false;
+        done += w > 0 ? (size_t)w : 0;
+    }
+    return true;
+}
+
+/* Another stream's line may stand open at the end of the file, or ours may not stand there any more. */
+static void begin_lines(struct flow *f, struct stream *st)
+{
+    struct sink *s = st->sink;
+    bool ours = s->unended && s->unended_by == st->id;
+    buf_clear(&f->formatted);
+    if (!ours)
+        lines_set_open(st->lines, false);
+    if (s->unended && !ours)
+        buf_addc(&f->formatted, '\n');
+}
+
+/* Writes what was formatted of the pipe's first `used` bytes, and takes those. */
+static ssize_t commit(struct flow *f, struct stream *st, size_t used)
+{
+    struct sink *s = st->sink;
+    bool safe = f->transit && s->plain;
+    sink_mark(&f->env, s);
+    if (safe)
+        transit_begin(f->transit, st->id, s->offset, used);
+    if (!write_all(s, f->formatted.data, f->formatted.len)) {
+        int why = errno;
+        if (s->plain && ftruncate(s->fd, (off_t)s->offset) < 0)
+            sink_look(&f->env, s); /* what is there stays */
+        if (safe)
+            transit_undo(f->transit);
+        return (ssize_t)failed(f, st, st->fd, why);
+    }
+    if (s->plain)
+        s->offset += (int64_t)f->formatted.len;
+    s->unended = lines_open(st->lines);
+    s->unended_by = st->id;
+    if (safe)
+        transit_commit(f->transit, st->fd);
+    else
+        drop_bytes(st->fd, used);
+    went_well(f, st);
+    return (ssize_t)used;
+}
+
+/* Whole lines, as many as the file has room for; at least one in a new file. */
+static ssize_t move_lines(struct flow *f, struct stream *st, size_t n)
+{
+    struct sink *s = st->sink;
+    for (bool again = true;; again = false) {
+        bool at_line;
+        int64_t room = sink_room(&f->env, s, &at_line), most = s->plain ? MIN(room, (int64_t)PIPE_LARGE) : 1;
+        begin_lines(f, st);
+        size_t used = lines_format(st->lines, f->env.now_us, f->peeked, n, (size_t)most, &f->formatted);
+        if (!again || at_line || s->offset <= 0 || (int64_t)f->formatted.len <= room ||
+            !sink_rotate(&f->env, s))
+            return commit(f, st, used);
+    }
+}
+
+/* A line without an end: it is waited for, unless the pipe could be full before it comes. */
+static ssize_t move_piece(struct flow *f, struct stream *st, size_t n)
+{
+    bool at_line;
+    if (n < PIECE_MOST && !st->hurried && n < (size_t)os_pump_size(st->fd) / 4)
+        return 0;
+    sink_room(&f->env, st->sink, &at_line);
+    begin_lines(f, st);
+    lines_piece(st->lines, f->env.now_us, f->peeked, n, &f->formatted);
+    return commit(f, st, n);
+}
+
+static ssize_t move_formatted(struct flow *f, struct stream *st)
+{
+    if (!sink_usable(&f->env, st->sink))
+        return (ssize_t)drop(f, st, st->fd);
+    if (st->torn)
+        return drop_torn(f, st, st->fd);
+    ssize_t n = peek(f, st->fd);
+    if (n <= 0)
+        return n;
+    size_t lines = whole_lines(f->peeked, (size_t)n);
+    return lines ? move_lines(f, st, lines) : move_piece(f, st, (size_t)n);
+}
+
+static size_t move_all_formatted(struct flow *f, struct stream *st)
+{
+    size_t total = 0;
+    ssize_t n;
+    while (total < STREAM_TURN && (n = move_formatted(f, st)) > 0)
+        total += (size_t)n;
+    st->busy = total >= BUSY;
+    if (!st->large && total >= (size_t)os_pump_size(st->fd)) {
+        st->large = true;
+        os_pump_grow(st->fd, PIPE_LARGE);
+    }
+    return total;
+}
+
+size_t stream_move(struct flow *f, struct stream *st)
+{
+    if (list_linked(&st->waiting) && f->env.now_ms - st->sink->stuck_at < STUCK_MS)
+        return 0;
+    list_remove(&st->waiting);
+    sink_look(&f->env, st->sink);
+    return st->lines ? move_all_formatted(f, st) : move_all_raw(f, st);
+}
+
+/* Beginning, and taking over. */
+
+void stream_begin(struct stream *st)
+{
+    struct sink *s = st->sink;
+    if (!st->lines || s->unended || !s->plain || s->fd < 0 || sink_ends_line(s))
+        return;
+    s->unended = true;
+    s->unended_by = s->refs == 1 ? st->id : 0; /* if others write here too it may be theirs */
+    lines_set_open(st->lines, true);
+    if (!lines_open(st->lines))
+        s->unended_by = 0;
+}
+
+/* Lines: either they were written and some are taken, then so are the others; or the file is cut back. */
+static void recover_lines(struct flow *f, struct stream *st, const struct transit_left *left)
+{
+    struct sink *s = st->sink;
+    if (left->taken > 0)
+        transit_commit(f->transit, st->fd);
+    else if (s->plain && s->fd >= 0 && s->offset > left->offset && ftruncate(s->fd, (off_t)left->offset) == 0)
+        s->offset = left->offset;
+}
+
+void stream_recover(struct flow *f, struct stream *st, const struct transit_left *left)
+{
+    if (left->phase == TRANSIT_LINES)
+        recover_lines(f, st, left);
+    else if (left->phase == TRANSIT_RAW && left->taken > 0)
+        drain_transit(f, st);
+    transit_clear(f->transit);
+}

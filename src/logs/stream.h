@@ -1,0 +1,50 @@
+/* src/logs/stream.h: from an app's pipe to its sink: as it comes, or line by line in another form. Runs on
+ * the pump's thread alone. */
+#pragma once
+#include "logs/lines.h"
+#include "logs/sink.h"
+#include "logs/transit.h"
+
+struct stream {
+    struct link due;     /* in one of the pump's lists: to be moved this round */
+    struct link waiting; /* in sink.waiting: it has no room (a FIFO that is full) */
+    uint64_t id;
+    int fd;
+    bool large;    /* the pipe was grown */
+    bool busy;     /* the last transfer was large: no rest before the next */
+    bool hurried;  /* what is there goes now, lines without an end too */
+    bool torn;     /* dropped up to the middle of a line: the rest goes too */
+    bool dropping; /* and it was told */
+    bool untold;   /* dropped more since it was told */
+    int64_t since; /* mono us: due from then on */
+    struct sink *sink;
+    struct lines *lines; /* or NULL: raw */
+    int64_t dropped;     /* bytes, in all */
+};
+
+/* What streams share, and what they tell. */
+struct flow {
+    struct sink_env env;
+    struct transit *transit; /* or NULL */
+    int scratch[2];          /* to peek through, and the room to peek into: made when first needed */
+    char *peeked;
+    bool limited; /* the last transfer was cut short by the size of the file, not by what there was */
+    struct buf formatted;
+    void (*trouble)(void *arg, struct stream *st, int error); /* the first drop */
+    void (*dropped)(void *arg, struct stream *st);            /* more */
+    void (*better)(void *arg, struct stream *st);
+    void *arg;
+};
+
+void flow_init(struct flow *f);
+void flow_done(struct flow *f);
+
+/* Moves what there is, up to a fair share. Returns bytes, dropped ones too. */
+enum { STREAM_TURN = 4 << 20 };
+size_t stream_move(struct flow *f, struct stream *st);
+
+/* Before the first: how does the file end that it goes on with? */
+void stream_begin(struct stream *st);
+
+/* What the daemon before us left half done with this stream. */
+void stream_recover(struct flow *f, struct stream *st, const struct transit_left *left);

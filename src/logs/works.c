@@ -1,0 +1,556 @@
+#include "logs/works.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/map.h"
+#include "logs/janitor.h"
+#include "logs/names.h"
+#include "logs/sinks.h"
+#include "logs/stream.h"
+#include "os/ready.h"
+
+enum {
+    REST_MS = 1,
+    RESTED_US = 800, /* a stream that has been due for so long has had its rest, beside busier ones */
+    TELL_MS = 1000,  /* how often it is told that more was dropped */
+    STUCK_MS = 1000,
+    AT_ONCE = 64,
+};
+
+struct works {
+    struct works_hooks hooks;
+    struct os_ready *ready;
+    bool begun;
+    struct flow flow;
+    struct janitor *janitor;
+    struct transit_left recover;
+    struct link due;
+    struct sinks sinks;
+    struct map streams;
+    int64_t tell_at, look_at; /* mono ms; 0: never */
+};
+
+static void report(struct works *w, struct pump_news news)
+{
+    w->hooks.tell(w->hooks.arg, &news);
+}
+
+static int64_t clock_us(clockid_t id)
+{
+    struct timespec t;
+    clock_gettime(id, &t);
+    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+static int64_t read_clocks(struct works *w)
+{
+    int64_t mono = clock_us(CLOCK_MONOTONIC);
+    w->flow.env.now_us = clock_us(CLOCK_REALTIME);
+    w->flow.env.now_ms = mono / 1000;
+    return mono;
+}
+
+/* Sinks. */
+
+/* Tells about a sink are told of one of its streams: NULL when it has none. */
+static struct stream *stream_of(const struct works *w, const struct sink *s)
+{
+    for (size_t i = 0; i < w->streams.cap; i++) {
+        struct stream *st = w->streams.slots[i].key ? w->streams.slots[i].value : NULL;
+        if (st && st->sink == s)
+            return st;
+    }
+    return NULL;
+}
+
+/* A FIFO tells when it has room again; a sink's address is told apart from a stream's by its last bit. */
+static void await_room(struct works *w, struct sink *s)
+{
+    if (s->fd >= 0 && !s->plain)
+        os_ready_add(w->ready, s->fd, OS_READY_OUT, (char *)s + 1);
+}
+
+static struct sink *sink_get(struct works *w, const char *path, const struct rotate_rules *rules,
+                             enum pump_need need)
+{
+    struct sink *s = sinks_find(&w->sinks, path);
+    if (s) {
+        s->refs++;
+        sink_set_rules(s, rules);
+        return s;
+    }
+    s = sink_new(path, rules);
+    if (!sink_open(s)) {
+        sink_failed(&w->flow.env, s, errno);
+        if (need == PUMP_OR_FAIL) {
+            int why = errno;
+            sink_free(&w->flow.env, s);
+            errno = why;
+            return NULL;
+        }
+    }
+    sinks_add(&w->sinks, s);
+    await_room(w, s);
+    return s;
+}
+
+static void sink_put(struct works *w, struct sink *s)
+{
+    if (--s->refs > 0)
+        return;
+    if (s->fd >= 0 && !s->plain)
+        os_ready_remove(w->ready, s->fd);
+    sinks_remove(&w->sinks, s);
+    sink_free(&w->flow.env, s);
+}
+
+static void compress(struct works *w, struct sink *s)
+{
+    if (!s->rules.compress || !s->plain || s->compressing)
+        return;
+    s->compressing = true;
+    janitor_compress(w->janitor, s->path);
+}
+
+/* One that is too large from before is rotated now, and so is one whose rotation was interrupted. */
+static void sink_settle(struct works *w, struct sink *s)
+{
+    bool at_line;
+    if (s->fd >= 0)
+        sink_room(&w->flow.env, s, &at_line);
+    compress(w, s);
+}
+
+/* What sinks and streams tell. */
+
+static void on_note(void *arg, struct sink *s, enum sink_note note, int error)
+{
+    struct works *w = arg;
+    const struct stream *st = stream_of(w, s);
+    if (st)
+        report(w, (struct pump_news){ .type = PUMP_NOTE, .note = note, .stream = st->id, .error = error });
+}
+
+static void on_rotated(void *arg, struct sink *s)
+{
+    s->rotated_since = true;
+    compress(arg, s);
+}
+
+static void on_trash(void *arg, int take_fd)
+{
+    struct works *w = arg;
+    janitor_close(w->janitor, take_fd);
+}
+
+static void on_trouble(void *arg, struct stream *st, int error)
+{
+    report(arg, (struct pump_news){
+                    .type = PUMP_TROUBLE, .stream = st->id, .error = error, .bytes = st->dropped });
+}
+
+static void on_dropped(void *arg, struct stream *st)
+{
+    struct works *w = arg;
+    st->untold = true;
+    if (!w->tell_at)
+        w->tell_at = w->flow.env.now_ms + TELL_MS;
+}
+
+static void on_better(void *arg, struct stream *st)
+{
+    report(arg, (struct pump_news){ .type = PUMP_BETTER, .stream = st->id, .bytes = st->dropped });
+}
+
+static void tell_dropped(struct works *w)
+{
+    w->tell_at = 0;
+    for (size_t i = 0; i < w->streams.cap; i++) {
+        struct stream *st = w->streams.slots[i].key ? w->streams.slots[i].value : NULL;
+        if (!st || !st->untold)
+            continue;
+        st->untold = false;
+        report(w,
+               (struct pump_news){
+                   .type = PUMP_DROPPED, .stream = st->id, .error = st->sink->error, .bytes = st->dropped });
+    }
+}
+
+static bool has_inode(const char *path, ino_t inode)
+{
+    struct stat st;
+    return lstat(path, &st) == 0 && st.st_ino == inode;
+}
+
+/* The archive may have moved on meanwhile, or be gone. False: it is as it was. */
+static bool place_compressed(const char *path, int keep, const struct janitor_done *done)
+{
+    struct stat was;
+    own_text part = names_part(path);
+    int number = fstat(done->fd, &was) == 0 ? rotate_find(path, keep, was.st_ino) : 0;
+    own_text plain = names_archive(path, number, false);
+    own_text gz = names_archive(path, number, true);
+    own_text old_index = names_index(path, was.st_ino);
+    own_text index = names_index(path, done->is);
+    if (!number || !has_inode(part, done->is)) {
+        unlink(part);
+        return false;
+    }
+    rename(old_index, index);
+    if (rename(part, gz) < 0)
+        return false;
+    unlink(plain);
+    return true;
+}
+
+static void take_compressed(struct works *w)
+{
+    struct janitor_done done;
+    if (!janitor_is_done(w->janitor, &done))
+        return;
+    struct sink *s = sinks_find(&w->sinks, done.path);
+    bool more = !done.failed && place_compressed(done.path, s ? s->rules.keep : 0, &done);
+    janitor_placed(w->janitor);
+    if (!s)
+        return;
+    s->compressing = false;
+    if (more || s->rotated_since) /* until none is left */
+        compress(w, s);
+    s->rotated_since = false;
+}
+
+/* Moving. */
+
+static void make_due(struct works *w, struct stream *st)
+{
+    if (!list_linked(&st->due))
+        list_append(&w->due, &st->due);
+}
+
+static void make_waiting_due(struct works *w, struct sink *s)
+{
+    while (!list_empty(&s->waiting)) {
+        struct stream *st = container_of(s->waiting.next, struct stream, waiting);
+        list_remove(&st->waiting);
+        make_due(w, st);
+    }
+}
+
+static void on_room(struct works *w, struct sink *s)
+{
+    s->retry_at = 0;
+    make_waiting_due(w, s);
+}
+
+/* Those whose FIFO nobody reads have waited long enough: they drop. */
+static void look_at_waiting(struct works *w)
+{
+    w->look_at = 0;
+    list_each (l, &w->sinks.all)
+        make_waiting_due(w, container_of(l, struct sink, link));
+}
+
+static void move(struct works *w, struct stream *st)
+{
+    size_t n = stream_move(&w->flow, st);
+    if (n >= STREAM_TURN)
+        return; /* there may be more: its turn comes again */
+    st->hurried = false;
+    list_remove(&st->due);
+    if (list_linked(&st->waiting) && !w->look_at)
+        w->look_at = w->flow.env.now_ms + STUCK_MS;
+}
+
+static bool is_quick(const struct stream *st)
+{
+    return st->busy || st->hurried;
+}
+
+static void move_due(struct works *w)
+{
+    bool any_quick = false;
+    list_each (l, &w->due)
+        any_quick |= is_quick(container_of(l, struct stream, due));
+    if (!any_quick)
+        os_ready_rest(w->ready, REST_MS);
+    int64_t now = read_clocks(w);
+    list_each_safe (l, &w->due) {
+        struct stream *st = container_of(l, struct stream, due);
+        if (!any_quick || is_quick(st) || now - st->since >= RESTED_US)
+            move(w, st);
+    }
+}
+
+/* Orders. */
+
+static void add(struct works *w, struct order *o)
+{
+    struct sink *s = sink_get(w, o->path, &o->rotate, o->need);
+    if (!s) {
+        report(w, (struct pump_news){ .type = PUMP_FAILED, .stream = o->stream, .error = errno });
+        return;
+    }
+    struct stream *st = xnew(struct stream);
+    *st = (struct stream){ .id = o->stream, .fd = o->fd, .sink = s, .lines = steal(o->lines) };
+    assert(!map_get(&w->streams, o->stream));
+    map_put(&w->streams, o->stream, st);
+    if (w->recover.phase && w->recover.stream == st->id) {
+        stream_recover(&w->flow, st, &w->recover);
+        w->recover.phase = TRANSIT_NONE;
+    }
+    stream_begin(st);
+    if (w->begun)
+        sink_settle(w, s);
+    os_ready_add(w->ready, st->fd, OS_READY_IN, st);
+    report(w, (struct pump_news){ .type = PUMP_OPENED, .stream = st->id });
+}
+
+static void begin(struct works *w)
+{
+    w->begun = true;
+    if (w->flow.transit && w->recover.phase)
+        transit_clear(w->flow.transit); /* of a stream that is no more */
+    w->recover.phase = TRANSIT_NONE;
+    list_each (l, &w->sinks.all)
+        sink_settle(w, container_of(l, struct sink, link));
+}
+
+static void use_transit(struct works *w, const struct order *o)
+{
+    w->flow.transit = transit_new(o->transit);
+    if (!w->flow.transit)
+        return;
+    w->recover = transit_look(w->flow.transit);
+    if (!w->recover.phase)
+        transit_clear(w->flow.transit);
+}
+
+static void drain(struct works *w, struct stream *st)
+{
+    read_clocks(w);
+    st->hurried = true;
+    while (stream_move(&w->flow, st) > 0) {
+    }
+    list_remove(&st->waiting);
+}
+
+static void forget(struct works *w, struct stream *st)
+{
+    os_ready_remove(w->ready, st->fd);
+    map_remove(&w->streams, st->id);
+    list_remove(&st->due);
+    list_remove(&st->waiting);
+    sink_put(w, st->sink);
+    lines_free(st->lines);
+    free(st);
+}
+
+static void change(struct works *w, struct order *o)
+{
+    struct stream *st = map_get(&w->streams, o->stream);
+    if (!st)
+        return;
+    drain(w, st);
+    struct sink *old = st->sink;
+    st->sink = sink_get(w, o->path, &o->rotate, PUMP_OR_DROP);
+    sink_put(w, old);
+    lines_free(st->lines);
+    st->lines = steal(o->lines);
+    stream_begin(st);
+    sink_settle(w, st->sink);
+}
+
+static void remove_stream(struct works *w, uint64_t id)
+{
+    struct stream *st = map_get(&w->streams, id);
+    if (st) {
+        drain(w, st);
+        forget(w, st);
+    }
+    report(w, (struct pump_news){ .type = PUMP_REMOVED, .stream = id });
+}
+
+static void hurry(struct works *w, uint64_t id)
+{
+    struct stream *st = map_get(&w->streams, id);
+    if (!st)
+        return;
+    st->hurried = true;
+    make_due(w, st);
+}
+
+/* A file that no stream has: an app that was never started. */
+static int64_t flush_unused(struct works *w, const struct order *o)
+{
+    struct stat st;
+    struct sink *s = sink_new(o->path, &o->rotate);
+    bool there = lstat(o->path, &st) == 0 && S_ISREG(st.st_mode) && sink_open(s);
+    int64_t freed = there ? sink_flush(&w->flow.env, s) : 0;
+    sink_free(&w->flow.env, s);
+    return freed;
+}
+
+static void flush(struct works *w, const struct order *o)
+{
+    struct sink *s = sinks_find(&w->sinks, o->path);
+    int64_t freed = s ? sink_flush(&w->flow.env, s) : flush_unused(w, o);
+    report(w, (struct pump_news){ .type = PUMP_DONE, .stream = o->stream, .bytes = freed });
+}
+
+static void reopen(struct works *w, const struct order *o)
+{
+    struct sink *s = sinks_find(&w->sinks, o->path);
+    int error = 0;
+    if (s && s->fd >= 0 && !s->plain)
+        os_ready_remove(w->ready, s->fd);
+    if (s && !sink_reopen(&w->flow.env, s))
+        error = errno;
+    if (s) {
+        s->retry_at = 0;
+        await_room(w, s);
+        make_waiting_due(w, s);
+    }
+    report(w, (struct pump_news){ .type = PUMP_DONE, .stream = o->stream, .error = error });
+}
+
+void works_obey(struct works *w, struct order *o)
+{
+    switch (o->type) {
+    case ORDER_ADD:
+        add(w, o);
+        break;
+    case ORDER_CHANGE:
+        change(w, o);
+        break;
+    case ORDER_REMOVE:
+        remove_stream(w, o->stream);
+        break;
+    case ORDER_HURRY:
+        hurry(w, o->stream);
+        break;
+    case ORDER_FLUSH:
+        flush(w, o);
+        break;
+    case ORDER_REOPEN:
+        reopen(w, o);
+        break;
+    case ORDER_TRANSIT:
+        use_transit(w, o);
+        break;
+    case ORDER_BEGIN:
+        begin(w);
+        break;
+    case ORDER_END:
+        break;
+    }
+}
+
+void order_free(struct order *o)
+{
+    lines_free(o->lines);
+    free(o->path);
+    free(o);
+}
+
+/* The loop. */
+
+static int time_left(const struct works *w)
+{
+    int64_t at = w->tell_at && (!w->look_at || w->tell_at < w->look_at) ? w->tell_at : w->look_at;
+    if (w->begun && !list_empty(&w->due))
+        return 0;
+    return at ? (int)MAX(at - w->flow.env.now_ms, (int64_t)0) : -1;
+}
+
+void works_wait(struct works *w)
+{
+    void *what[AT_ONCE];
+    int n = os_ready_wait(w->ready, time_left(w), what, AT_ONCE);
+    int64_t now = read_clocks(w);
+    for (int i = 0; i < n; i++) {
+        if ((uintptr_t)what[i] & 1) {
+            on_room(w, (struct sink *)(void *)((char *)what[i] - 1));
+            continue;
+        }
+        struct stream *st = what[i];
+        if (!list_linked(&st->due))
+            st->since = now;
+        make_due(w, st);
+    }
+}
+
+void works_move(struct works *w)
+{
+    take_compressed(w);
+    if (w->begun && !list_empty(&w->due))
+        move_due(w);
+    if (w->tell_at && w->flow.env.now_ms >= w->tell_at)
+        tell_dropped(w);
+    if (w->look_at && w->flow.env.now_ms >= w->look_at)
+        look_at_waiting(w);
+}
+
+/* Beginning and ending. */
+
+void works_wake(struct works *w)
+{
+    os_ready_wake(w->ready);
+}
+
+static void wake(void *arg)
+{
+    works_wake(arg);
+}
+
+struct works *works_new(const struct works_hooks *hooks)
+{
+    struct os_ready *ready = os_ready_new();
+    if (!ready)
+        return NULL;
+    struct works *w = xnew(struct works);
+    w->hooks = *hooks;
+    w->ready = ready;
+    w->janitor = janitor_new(wake, w);
+    flow_init(&w->flow);
+    w->flow.env = (struct sink_env){
+        .marks = marks_cache_new(),
+        .trash = { on_trash, w },
+        .note = on_note,
+        .rotated = on_rotated,
+        .arg = w,
+    };
+    w->flow.trouble = on_trouble;
+    w->flow.dropped = on_dropped;
+    w->flow.better = on_better;
+    w->flow.arg = w;
+    list_init(&w->due);
+    sinks_init(&w->sinks);
+    read_clocks(w);
+    return w;
+}
+
+void works_end(struct works *w)
+{
+    for (size_t i = 0; i < w->streams.cap; i++)
+        while (w->streams.slots[i].key)
+            forget(w, w->streams.slots[i].value);
+    w->janitor = janitor_free(w->janitor);
+}
+
+struct works *works_free(struct works *w)
+{
+    marks_cache_free(w->flow.env.marks);
+    transit_free(w->flow.transit);
+    flow_done(&w->flow);
+    map_done(&w->streams);
+    sinks_done(&w->sinks);
+    os_ready_free(w->ready);
+    free(w);
+    return NULL;
+}

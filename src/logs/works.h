@@ -1,0 +1,42 @@
+/* src/logs/works.h: what the pump's thread does: its streams, its sinks, and the orders it is given. */
+#pragma once
+#include "logs/pump.h"
+
+enum order_type {
+    ORDER_ADD,
+    ORDER_CHANGE,
+    ORDER_REMOVE,
+    ORDER_HURRY,
+    ORDER_FLUSH,
+    ORDER_REOPEN,
+    ORDER_TRANSIT,
+    ORDER_BEGIN,
+    ORDER_END
+};
+struct order {
+    struct link link;
+    enum order_type type;
+    uint64_t stream; /* or ticket */
+    int fd;
+    int transit[TRANSIT_FDS];
+    char *path;
+    struct rotate_rules rotate;
+    struct lines *lines;
+    enum pump_need need;
+};
+void order_free(struct order *o);
+
+/* tell is called on this thread; works_wake ends a works_wait from any. */
+struct works_hooks {
+    void (*tell)(void *arg, const struct pump_news *news);
+    void *arg;
+};
+struct works;
+struct works *works_new(const struct works_hooks *hooks); /* NULL and errno */
+struct works *works_free(struct works *w);
+void works_wake(struct works *w);
+
+void works_wait(struct works *w); /* until something is ready, due, or we are woken */
+void works_obey(struct works *w, struct order *o);
+void works_move(struct works *w); /* the bytes that are due, after their rest */
+void works_end(struct works *w);  /* lets go of all streams; what is in pipes stays there */

@@ -1,0 +1,12 @@
+#include "os/lowly.h"
+
+#include <unistd.h>
+
+int os_write_out(int fd)
+{
+    return fsync(fd);
+}
+
+void os_lowly(void)
+{
+}

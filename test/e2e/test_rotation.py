@@ -1,0 +1,135 @@
+"""Rotation: each line once across the archives, whoever dies, and whatever others do to the files."""
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import threading
+import time
+
+import pytest
+
+from harness import BINARIES, SLOW, eventually
+from logfiles import archives, check_lines, plain, read, read_all
+from test_unkillable import Reaper
+
+SCALE = float(os.environ.get("VELOS_KILLS") or 1 / SLOW)
+LIMIT = 64 << 10
+KINDS = {"raw": "", "json": 'log_type = "json"\n', "dated": 'log_date_format = "%H:%M:%S|"\n'}
+
+
+def logger(name, ledger, lines=0, burst=100, pause=10):
+    return f'[apps.{name}]\nscript = "{BINARIES}/logger"\nargs = ["{name}", "{ledger}", "{lines}", "{burst}", "{pause}"]\n'
+
+
+@pytest.fixture
+def ledger(velos):
+    path = velos.work / "ledger"
+    path.mkdir()
+    return path
+
+
+def written(ledger, name):
+    """By the only process of this app."""
+    (path,) = ledger.glob(f"{name}.*")
+    return int.from_bytes(path.read_bytes(), "little")
+
+
+def is_complete(log, kind, ledger, name):
+    """What was written last has arrived; one line more if the app was killed before it could note it."""
+    lines = log.read_bytes().decode().splitlines() or read(archives(log)[-2]).decode().splitlines()
+    return bool(lines) and int(plain(lines[-1], kind).split()[2]) - written(ledger, name) in (0, 1)
+
+
+def log_of(velos, name):
+    return velos.home / "logs" / f"{name}-out.log"
+
+
+def check_files(log, limit, most_line=200):
+    """No file is larger than it may be, and none ends in the middle of a line."""
+    for path in archives(log)[:-1]:
+        data = read(path)
+        assert data.endswith(b"\n"), f"{path} ends in the middle of a line: {data[-100:]!r}"
+        assert limit <= len(data) + most_line and len(data) <= limit + most_line, f"{path}: {len(data)} bytes"
+
+
+def all_compressed(log):
+    names = [p.name for p in log.parent.iterdir() if p.name.startswith(f"{log.name}.")]
+    return all(name.endswith(".gz") for name in names)
+
+
+class Meddler:
+    """Flushes and reopens, again and again, while the manager is killed."""
+
+    def __init__(self, velos, rng, flushed):
+        self.velos, self.rng, self.flushed = velos, rng, flushed
+        self.leave = threading.Event()
+        self.problems = []
+        self.flushes = self.reopens = 0
+        self.thread = threading.Thread(target=self.run)
+        self.thread.start()
+
+    def run(self):
+        try:
+            while not self.leave.wait(self.rng.random() * 0.3):
+                if self.rng.random() < 0.5:
+                    self.velos.run("flush", self.rng.choice(self.flushed), timeout=30)
+                    self.flushes += 1
+                else:
+                    self.velos.run("reopen", timeout=30)
+                    self.reopens += 1
+        except Exception as problem:  # noqa: BLE001: told to the main thread
+            self.problems.append(repr(problem))
+
+    def end(self):
+        self.leave.set()
+        self.thread.join()
+        assert not self.problems, self.problems
+
+
+def test_each_line_once_whoever_dies(velos, ledger, monkeypatch):
+    """20 apps at speed, rotated at 64 KiB, raw, dated and json, some compressed; velosd and velos-keeper are killed at
+    any instant, and files are flushed and reopened in between."""
+    seed = int(os.environ.get("VELOS_SEED") or random.randrange(1 << 32))
+    rng = random.Random(seed)
+    deaths = round(80 * SCALE), round(20 * SCALE)
+    print(f"VELOS_SEED={seed}, {deaths[0]} deaths of velosd, {deaths[1]} of velos-keeper")
+    monkeypatch.setattr("test_unkillable.DAEMON_DEATHS", deaths[0])
+    monkeypatch.setattr("test_unkillable.KEEPER_DEATHS", deaths[1])
+    apps = {f"app{i}": ("raw", "json", "dated", "raw")[i % 4] for i in range(16)}
+    flushed = {f"flushed{i}": ("raw", "json", "dated", "raw")[i] for i in range(4)}
+    text = ""
+    squeezed = []
+    for i, (name, kind) in enumerate((apps | flushed).items()):
+        squeezed += [name] * (i % 5 == 0)
+        text += logger(name, ledger, burst=rng.choice([20, 100, 400])) + KINDS[kind]
+        text += f"log_max_size = {LIMIT}\nlog_retain_count = 10000\nlog_compress = {str(name in squeezed).lower()}\n"
+    velos.write("velos.toml", text)
+    velos.run("start", "velos.toml")
+    pids = {n: row["pid"] for n, row in velos.list().items()}
+    meddler = Meddler(velos, random.Random(seed + 1), list(flushed))
+    try:
+        Reaper(velos, rng).run()
+    finally:
+        meddler.end()
+    assert {n: row["pid"] for n, row in velos.list().items()} == pids
+    velos.run("stop", "all", timeout=60)
+    lines = rotations = 0
+    for name, kind in (apps | flushed).items():
+        log = log_of(velos, name)
+        eventually(lambda: is_complete(log, kind, ledger, name), f"{name}: all is in the file", 10)
+        if name in squeezed:
+            eventually(lambda: all_compressed(log), f"{name}: all archives are compressed", 120)
+        check_files(log, LIMIT, 300)
+        text = read_all(log).decode()
+        assert text.endswith("\n") or not text
+        try:
+            lines += check_lines([plain(line, kind) for line in text.splitlines()], name, ledger, name in flushed)
+        except AssertionError:
+            if os.environ.get("VELOS_KEEP"):
+                shutil.copytree(velos.home, os.environ["VELOS_KEEP"], dirs_exist_ok=True, ignore=shutil.ignore_patterns("*.sock"))
+            raise
+        rotations += len(archives(log)) - 1
+    print(f"{lines} lines, {rotations} archives, {meddler.flushes} flushes, {meddler.reopens} reopens")
+    assert rotations > 20 and meddler.flushes and meddler.reopens
