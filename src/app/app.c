@@ -141,6 +141,7 @@ void app_free(struct app *a)
     label_unref(a->label);
     free(a->instances);
     free(a->token);
+    json_decref(a->unknown);
     free(a);
 }
 

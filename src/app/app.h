@@ -115,6 +115,8 @@ struct instance {
     struct usage usage;
     int over_limit; /* samples in a row above max_memory_restart */
 
+    json_t *unknown; /* members of its text that a later version wrote, handed on; or NULL */
+
     struct link spawn_due, sweep_due; /* in world.spawns, world.sweeps */
 };
 
@@ -144,6 +146,7 @@ struct app {
     struct link touched;         /* in world.touched */
     struct timetable *timetable; /* cron_restart; or NULL */
     struct watching *watching;   /* watch; or NULL */
+    json_t *unknown;             /* as instance.unknown */
 };
 
 /* What just happened to an instance, for events and whoever waits. */
@@ -200,6 +203,8 @@ struct world {
     int64_t seq;       /* of the last event */
     int64_t started;   /* wall ms: the first velosd of this keeper */
     int64_t adoptions; /* how often another one took over */
+    char *update;      /* the token of the last update that was begun; or NULL */
+    json_t *unknown;   /* as instance.unknown */
 
     void (*changed)(void *arg, const struct change *c); /* an event; nothing may be fed from here */
     void (*advance)(void *arg, struct app *a);          /* something of this app changed; anything goes */

@@ -28,6 +28,58 @@ static void instance_key(const char *kind, int64_t id, char out[KEEP_KEY_MOST])
     snprintf(out, KEEP_KEY_MOST, "%s/%lld", kind, (long long)id);
 }
 
+/* What a later version wrote and this one does not know is written again as it came. */
+
+static json_t *unknown_of(const json_t *o, const char *const *known)
+{
+    json_t *rest = NULL;
+    const char *name;
+    json_t *value;
+    json_object_foreach((json_t *)o, name, value)
+    {
+        size_t i = 0;
+        while (known[i] && strcmp(known[i], name) != 0)
+            i++;
+        if (known[i])
+            continue;
+        if (!rest)
+            rest = json_object();
+        json_object_set(rest, name, value);
+    }
+    return rest;
+}
+
+/* Into an object that is still open; what it has by now is not unknown. */
+static void write_unknown(struct json_out *j, const json_t *unknown)
+{
+    if (!unknown)
+        return;
+    own_text so_far = xasprintf("%s}", j->to->data);
+    own_json o = json_loads(so_far, 0, NULL);
+    const char *name;
+    json_t *value;
+    json_object_foreach((json_t *)unknown, name, value)
+    {
+        own_text text = json_object_get(o, name) ? NULL : json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
+        if (text)
+            json_raw(j, name, text);
+    }
+}
+
+static const char *const instance_members[] = {
+    "v",        "app",       "id",           "index",        "life",        "cause",
+    "reason",   "pid",       "start",        "deadline",     "signalled",   "forced_at",
+    "untold",   "commanded", "started_wall", "started_mono", "unstable",    "backoff",
+    "restarts", "counters",  "exit",         "lives",        "seq",         "interpreter",
+    "exec",     "token",     "status_text",  "dropped_out",  "dropped_err", NULL,
+};
+static const char *const app_members[] = {
+    "v",   "created", "umask",    "nofile",    "token",      "new", "removing",
+    "env", "spec",    "cron_due", "cron_last", "cron_round", NULL,
+};
+static const char *const world_members[] = { "v",       "nonce",     "next_id", "seq",
+                                             "started", "adoptions", "update",  NULL };
+
 static void write_exit(struct json_out *j, const char *key, const struct exit_status *x)
 {
     json_open(j, key, '[');
@@ -162,6 +214,7 @@ static void write_instance(const struct instance *in, struct buf *text)
     }
     if (in->status_text)
         json_str(&j, "status_text", in->status_text);
+    write_unknown(&j, in->unknown);
     json_close(&j, '}');
 }
 
@@ -198,6 +251,7 @@ void entry_put_app(struct app *a)
     }
     timetable_write(a, &j);
     keys_write_json(a->spec, &j, "spec");
+    write_unknown(&j, a->unknown);
     json_close(&j, '}');
     put(a->world, &a->slot, key, 0, &text);
 }
@@ -213,6 +267,9 @@ void entry_put_world(struct world *w)
     json_int(&j, "seq", w->seq);
     json_int(&j, "started", w->started);
     json_int(&j, "adoptions", w->adoptions);
+    if (w->update)
+        json_str(&j, "update", w->update);
+    write_unknown(&j, w->unknown);
     json_close(&j, '}');
     put(w, &w->slot, "daemon", 0, &text);
 }
@@ -341,6 +398,7 @@ int entry_read_app(struct world *w, const struct ledger_entry *from, int slot, s
     w->n_apps++;
     timetable_settle(a, o);
     watching_settle(a);
+    a->unknown = unknown_of(o, app_members);
     *out = a;
     return 0;
 }
@@ -421,9 +479,27 @@ int entry_read_instance(struct world *w, const struct ledger_entry *from, int sl
     read_life(in, o);
     entry_read_past(in, o);
     read_child(in, o, from->pid);
+    in->unknown = unknown_of(o, instance_members);
     if (in->pid)
         map_put(&w->by_pid, (uint64_t)in->pid, in);
     *out = in;
+    return 0;
+}
+
+int entry_read_world(struct world *w, const struct ledger_entry *from, int slot, struct err *e)
+{
+    own_json o = NULL;
+    w->slot = slot;
+    if (json_parse(from->text, from->len, &o, e) < 0)
+        return -1;
+    const char *update = json_get_str(o, "update", NULL);
+    snprintf(w->nonce, sizeof(w->nonce), "%s", json_get_str(o, "nonce", ""));
+    w->next_id = MAX(w->next_id, json_get_int(o, "next_id", 0));
+    w->seq = MAX(w->seq, json_get_int(o, "seq", 0));
+    w->started = json_get_int(o, "started", 0);
+    w->adoptions = json_get_int(o, "adoptions", 0) + 1;
+    w->update = update ? xstrdup(update) : NULL;
+    w->unknown = unknown_of(o, world_members);
     return 0;
 }
 
@@ -443,6 +519,14 @@ static bool take_fds(struct instance *in, enum entry_fds kind, const int *fds, s
     fd_done(kept);
     *kept = fds[0];
     return true;
+}
+
+bool entry_is_fds(const char *key)
+{
+    for (enum entry_fds kind = ENTRY_PIPES; kind <= ENTRY_PIDFD; kind++)
+        if (text_starts(key, fds_kinds[kind]) && key[2] == '/')
+            return true;
+    return false;
 }
 
 void entry_take_fds(struct world *w, const char *key, const int *fds, size_t n)

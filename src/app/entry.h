@@ -38,4 +38,6 @@ must_check int entry_read_app(struct world *w, const struct ledger_entry *from, 
                               struct err *e);
 must_check int entry_read_instance(struct world *w, const struct ledger_entry *from, int slot,
                                    struct instance **out, struct err *e);
+must_check int entry_read_world(struct world *w, const struct ledger_entry *from, int slot, struct err *e);
+bool entry_is_fds(const char *key);                                              /* of an instance */
 void entry_take_fds(struct world *w, const char *key, const int *fds, size_t n); /* takes them all */

@@ -151,6 +151,7 @@ void instance_free(struct instance *in)
     free(in->interpreter);
     free(in->exec);
     free(in->lives);
+    json_decref(in->unknown);
     free(in);
 }
 

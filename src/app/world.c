@@ -84,6 +84,8 @@ void world_done(struct world *w)
     map_done(&w->by_pid);
     map_done(&w->by_stream);
     w->settings = settings_free(w->settings);
+    text_free(&w->update);
+    json_decref(w->unknown);
 }
 
 struct app *world_find(const struct world *w, const char *name)

@@ -9,12 +9,47 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "daemon/daemon.h"
+#include "os/exec.h"
 
-/* What the keeper gave: descriptors of instances are taken when the texts are read. */
+/* What the keeper gave: descriptors of instances are taken when the texts are read; what is nobody's here
+ * (the keeper's own, and those of another version) stays in daemon.kept, for the day we become the keeper. */
 struct kept {
     struct link link;
     struct keep_msg m;
 };
+
+static void kept_free(struct kept *k)
+{
+    list_remove(&k->link);
+    for (size_t i = 0; i < k->m.head.n_fds; i++)
+        close(k->m.fds[i]);
+    free(k);
+}
+
+static struct kept *kept_find(const struct daemon *d, const char *key)
+{
+    list_each (l, &d->kept) {
+        struct kept *k = container_of(l, struct kept, link);
+        if (strcmp(k->m.key, key) == 0)
+            return k;
+    }
+    return NULL;
+}
+
+void adopt_keep(struct daemon *d, const struct keep_msg *m)
+{
+    struct kept *before = kept_find(d, m->key), *k = xnew(struct kept);
+    if (before)
+        kept_free(before);
+    k->m = *m;
+    list_append(&d->kept, &k->link);
+}
+
+void adopt_done(struct daemon *d)
+{
+    list_each_safe (l, &d->kept)
+        kept_free(container_of(l, struct kept, link));
+}
 
 static int *place_of(struct daemon *d, const char *key)
 {
@@ -54,27 +89,30 @@ static int receive(struct daemon *d, struct link *rest)
     return r;
 }
 
+/* Of an instance whose text is there and could not be read: not ours to drop. */
+static bool is_riddle(const struct world *w, const char *key)
+{
+    own_text text = xasprintf("in/%s", key + 3);
+    struct ledger_entry e;
+    if (world_instance(w, strtoll(key + 3, NULL, 10)))
+        return false;
+    for (size_t i = 0; i < ledger_len(w->ledger); i++)
+        if (ledger_read(w->ledger, i, &e) && strcmp(e.key, text) == 0)
+            return true;
+    return false;
+}
+
 static void take_rest(struct daemon *d, struct link *rest)
 {
     list_each_safe (l, rest) {
         struct kept *k = container_of(l, struct kept, link);
-        entry_take_fds(&d->world, k->m.key, k->m.fds, k->m.head.n_fds);
+        list_remove(&k->link);
+        if (d->world.ledger && entry_is_fds(k->m.key) && !is_riddle(&d->world, k->m.key))
+            entry_take_fds(&d->world, k->m.key, k->m.fds, k->m.head.n_fds);
+        else
+            adopt_keep(d, &k->m);
         free(k);
     }
-}
-
-static int read_daemon(struct world *w, const struct ledger_entry *from, int slot, struct err *e)
-{
-    own_json o = NULL;
-    w->slot = slot;
-    if (json_parse(from->text, from->len, &o, e) < 0)
-        return -1;
-    snprintf(w->nonce, sizeof(w->nonce), "%s", json_get_str(o, "nonce", ""));
-    w->next_id = MAX(w->next_id, json_get_int(o, "next_id", 0));
-    w->seq = MAX(w->seq, json_get_int(o, "seq", 0));
-    w->started = json_get_int(o, "started", 0);
-    w->adoptions = json_get_int(o, "adoptions", 0) + 1;
-    return 0;
 }
 
 static int read_environ(struct world *w, const struct ledger_entry *from, int slot, struct err *e)
@@ -138,24 +176,29 @@ static const struct {
     const char *prefix;
     int (*read)(struct world *w, const struct ledger_entry *from, int slot, struct err *e);
 } kinds[] = {
-    { LEDGER_SETTINGS, read_settings }, { LEDGER_BOOT, read_boot }, { "daemon", read_daemon },
+    { LEDGER_SETTINGS, read_settings }, { LEDGER_BOOT, read_boot }, { "daemon", entry_read_world },
     { "env/", read_environ },           { "app/", read_app },       { "in/", read_instance },
 };
 
-static void read_ledger(struct world *w)
+/* How many texts could not be read. */
+static int read_ledger(struct world *w)
 {
     struct err e;
+    int failed = 0;
     if (ledger_open(w->ledger_fd, &w->ledger, &e) < 0) {
         log_error("%s", e.text);
-        return;
+        return 1;
     }
     for (size_t k = 0; k < ARRAY_LEN(kinds); k++)
         for (size_t i = 0; i < ledger_len(w->ledger); i++) {
             struct ledger_entry from;
             if (ledger_read(w->ledger, i, &from) && text_starts(from.key, kinds[k].prefix) &&
-                kinds[k].read(w, &from, (int)i, &e) < 0)
+                kinds[k].read(w, &from, (int)i, &e) < 0) {
                 log_error("ledger: %s: %s", from.key, e.text);
+                failed++;
+            }
         }
+    return failed;
 }
 
 static int by_index(const void *a, const void *b)
@@ -207,9 +250,10 @@ int adopt(struct daemon *d)
     list_init(&missed_exits);
     int r = receive(d, &rest);
     if (d->world.ledger_fd >= 0) {
-        read_ledger(&d->world);
+        d->unread = read_ledger(&d->world);
         put_in_order(&d->world);
-        drop_unused_environs(&d->world);
+        if (!d->unread)
+            drop_unused_environs(&d->world);
     }
     take_rest(d, &rest);
     pump_begin(d->world.pump);
@@ -257,6 +301,10 @@ static int write_entries(struct daemon *d, struct keep_file *f)
                  keep_file_add(f, "sock", &d->sock, 1);
     if (w->notify >= 0)
         failed |= keep_file_add(f, "notify", &w->notify, 1);
+    list_each (l, &d->kept) {
+        const struct keep_msg *m = &container_of(l, struct kept, link)->m;
+        failed |= keep_file_add(f, m->key, m->fds, m->head.n_fds);
+    }
     if (w->transit[0] >= 0)
         failed |= keep_file_add(f, "transit", w->transit, TRANSIT_FDS);
     list_each (l, &w->apps) {
@@ -278,8 +326,12 @@ void become_keeper(struct daemon *d)
     log_warn("the keeper is dead: becoming the keeper");
     snprintf(fd_text, sizeof(fd_text), "%d", f.fd);
     snprintf(nofile, sizeof(nofile), "%ld", d->world.app_nofile);
-    execl(d->keeper_program, d->keeper_program, "--home", d->home, "--resume-fd", fd_text, "--nofile", nofile,
-          (char *)NULL);
+    const struct kept *file = kept_find(d, KEEP_EXE_KEEPER);
+    char *argv[] = { d->keeper_program, "--home",   (char *)d->home, "--resume-fd",
+                     fd_text,           "--nofile", nofile,          NULL };
+    os_exec(file ? file->m.fds[0] : -1, d->keeper_program, argv);
+    if (file) /* where a file cannot be executed without its name */
+        os_exec(-1, d->keeper_program, argv);
     log_error("exec %s: %s; going on without a keeper", d->keeper_program, strerror(errno));
     close(f.fd);
 }

@@ -64,7 +64,13 @@ static void on_keeper_gone(void *arg)
         become_keeper(d);
 }
 
-static const struct keeper_link_events keeper_events = { on_exited, on_drained, on_keeper_gone };
+/* The keeper has become another version: its file is to be ours if we must become it. */
+static void on_entry(void *arg, const struct keep_msg *m)
+{
+    adopt_keep(arg, m);
+}
+
+static const struct keeper_link_events keeper_events = { on_exited, on_entry, on_drained, on_keeper_gone };
 
 /* Beginning. */
 
@@ -188,6 +194,7 @@ static void close_all(struct daemon *d)
     uv_run(&d->loop, UV_RUN_DEFAULT);
     uv_loop_close(&d->loop);
     events_done(&d->events);
+    adopt_done(d);
     free(d->keeper_program);
     close(d->sock);
     close(d->lock);
@@ -202,6 +209,8 @@ static void begin(struct daemon *d, const struct daemon_options *o)
     d->keeper_program = program_beside_us("velos-keeper");
     list_init(&d->conns);
     list_init(&d->ops);
+    list_init(&d->kept);
+    d->update_failed = o->update_failed;
     list_init(&d->log_works);
     uv_loop_init(&d->loop);
     uv_timer_init(&d->loop, &d->farewell);
@@ -236,6 +245,10 @@ int daemon_run(const struct daemon_options *o)
     if (!d.world.ledger) {
         log_error("the keeper gave no ledger");
         say_ready(o->ready_fd, "the keeper gave no ledger\n");
+        return 1;
+    }
+    if (d.unread && o->trial) {
+        log_error("%d texts of the version before cannot be read: it is to go on", d.unread);
         return 1;
     }
     christen(&d.world);

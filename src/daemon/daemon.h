@@ -21,6 +21,10 @@ struct daemon {
     struct save *saving, *save_next; /* state.c: being written, and waiting for that; or NULL */
     uv_timer_t save_due;
 
+    struct link kept;          /* adopt.c: descriptors that are handed on as they came */
+    const char *update_failed; /* why the version that was to replace us did not; or NULL */
+    int unread;                /* texts of the one before us that we cannot read */
+
     uv_signal_t term, interrupt;
     uv_timer_t farewell; /* a stalled disk must not keep us from ending */
     bool up;             /* all is adopted */
@@ -34,6 +38,8 @@ struct daemon_options {
     const char *home;
     int keeper_fd, ready_fd;
     long nofile;
+    bool trial;                /* the one before us runs again if we do not get up */
+    const char *update_failed; /* why the version that was to replace us did not; or NULL */
 };
 int daemon_run(const struct daemon_options *o); /* the exit status */
 
@@ -45,5 +51,7 @@ void daemon_leave(struct daemon *d, enum keep_type word);
 
 /* adopt.c: reads what the keeper has. -1: it went away meanwhile, what came is adopted all the same. */
 int adopt(struct daemon *d);
+void adopt_keep(struct daemon *d, const struct keep_msg *m); /* takes its descriptors; to hand on */
+void adopt_done(struct daemon *d);
 void adopt_resume(struct daemon *d); /* after the loop's parts run: watches, timers, exits that were missed */
 void become_keeper(struct daemon *d); /* the keeper is dead: exec in place; returns only if that fails */

@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "daemon/daemon.h"
+#include "os/exec.h"
 #include "os/spawn.h"
 
 static int usage(void)
@@ -38,11 +39,14 @@ int main(int argc, char **argv)
             o.ready_fd = atoi(argv[i + 1]);
         else if (strcmp(argv[i], "--nofile") == 0)
             o.nofile = atol(argv[i + 1]);
-        else
-            return usage();
+        else if (strcmp(argv[i], "--trial") == 0)
+            o.trial = true;
+        else if (strcmp(argv[i], "--update-failed") == 0)
+            o.update_failed = argv[i + 1]; /* what else there is, a later keeper says */
     }
     if (!o.home || o.keeper_fd < 0)
         return usage();
+    os_exec_name("velosd");
     log_open("velosd", getenv("VELOS_DEBUG") ? LOG_DEBUG : LOG_INFO);
     lift(&o.keeper_fd);
     lift(&o.ready_fd);

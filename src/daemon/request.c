@@ -81,6 +81,11 @@ const struct method methods[] = {
       "Events from here on, or from a number.",
       true },
     { "daemon.info", { { 0 } }, req_daemon_info, "Version, pids, uptime, counts.", true },
+    { "daemon.update",
+      { { "settings", ARG_TEXT, false } },
+      req_daemon_update,
+      "Replaces the daemon by the installed version; apps go on.",
+      false },
     { "daemon.kill",
       { { "leave_apps", ARG_FLAG, false } },
       req_daemon_kill,
@@ -249,7 +254,7 @@ void request_line(struct conn *c, const char *line, size_t n)
         r.params = empty;
     if (!m) {
         request_error(&r, &e);
-    } else if (!c->greeted && m->run != req_hello) {
+    } else if (!c->greeted && m->run != req_hello && m->run != req_daemon_update) {
         err_set(&e, ERR_REQUEST, "the first request must be velos.hello");
         request_error(&r, &e);
         conn_close(c, e.text);

@@ -65,4 +65,5 @@ void req_events_subscribe(struct request *r);
 void req_state_save(struct request *r);
 void req_state_resurrect(struct request *r);
 void req_daemon_info(struct request *r);
+void req_daemon_update(struct request *r);
 void req_daemon_kill(struct request *r);

@@ -15,6 +15,8 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "base/time.h"
+#include "keeper/entries.h"
+#include "os/exec.h"
 #include "os/fds.h"
 #include "os/fork.h"
 #include "os/self.h"
@@ -29,15 +31,7 @@ enum {
     BACKOFF_MOST = 10000,
     BURST = 100, /* deaths of a velosd that was up, within BURST_MS, before we slow down */
     BURST_MS = 10000,
-};
-
-struct entry {
-    struct link link;
-    uint32_t hash;
-    uint16_t n_fds;
-    bool handed; /* this velosd has it */
-    int *fds;
-    char key[];
+    TRIAL_MS = 10000, /* in which an updated velosd gets up */
 };
 
 struct death { /* that this velosd is still to be told of */
@@ -58,7 +52,12 @@ static struct {
     pid_t pid;     /* velosd, or 0 */
     int sock;      /* to it, or -1 */
     bool all_told; /* KEEP_ALL was sent */
+    bool news;     /* an entry is not handed */
     bool up;
+    int trying;                    /* the file of a velosd that is not up yet, or -1 */
+    bool updating;                 /* it is another one than before */
+    int64_t up_by;                 /* ... and must be up by then, mono ms */
+    char failure[160];             /* why an update failed; "" */
     bool terminate;                /* a signal asked us to end */
     int64_t watchdog, watchdog_at; /* ms between two pings, 0: none wanted; when the next one is due */
     enum after after;
@@ -70,58 +69,12 @@ static struct {
     int wake[2];
 } k;
 
-/* Entries. */
-
-static uint32_t hash_of(const char *key)
+/* For who finds no velosd that answers: what we know, in the file that is locked. "": all is well. */
+static void note_state(const char *text)
 {
-    uint32_t h = 2166136261u; /* FNV-1a */
-    for (; *key; key++)
-        h = (h ^ (unsigned char)*key) * 16777619u;
-    return h;
-}
-
-static struct entry *find(const char *key)
-{
-    uint32_t hash = hash_of(key);
-    list_each (l, &k.entries) {
-        struct entry *e = container_of(l, struct entry, link);
-        if (e->hash == hash && strcmp(e->key, key) == 0)
-            return e;
-    }
-    return NULL;
-}
-
-static void entry_drop_fds(struct entry *e)
-{
-    for (size_t i = 0; i < e->n_fds; i++)
-        close(e->fds[i]);
-    free(e->fds);
-    e->fds = NULL;
-    e->n_fds = 0;
-}
-
-static void entry_free(struct entry *e)
-{
-    list_remove(&e->link);
-    entry_drop_fds(e);
-    free(e);
-}
-
-static void put(const struct keep_msg *m, bool handed)
-{
-    struct entry *e = find(m->key);
-    if (!e) {
-        size_t n = strlen(m->key) + 1;
-        e = xcalloc(1, sizeof(*e) + n);
-        memcpy(e->key, m->key, n);
-        e->hash = hash_of(m->key);
-        list_append(&k.entries, &e->link);
-    }
-    entry_drop_fds(e);
-    e->n_fds = m->head.n_fds;
-    e->fds = xcalloc(e->n_fds, sizeof(int));
-    memcpy(e->fds, m->fds, sizeof(int) * e->n_fds);
-    e->handed = handed;
+    int fd = entries_fd(&k.entries, "lock");
+    if (fd < 0 || ftruncate(fd, 0) < 0 || pwrite(fd, text, strlen(text), 0) < 0)
+        log_warn("%s: %s", PROTO_LOCK, strerror(errno));
 }
 
 /* Telling velosd. */
@@ -148,7 +101,7 @@ static bool tell(void)
 {
     if (k.sock < 0)
         return true;
-    if (!k.all_told) {
+    if (!k.all_told || k.news) {
         list_each (l, &k.entries) {
             struct entry *e = container_of(l, struct entry, link);
             struct keep_head h = { .type = KEEP_ENTRY, .n_fds = e->n_fds };
@@ -158,6 +111,9 @@ static bool tell(void)
                 return false;
             e->handed = true;
         }
+        k.news = false;
+    }
+    if (!k.all_told) {
         struct keep_head all = { .type = KEEP_ALL, .pid = getpid() };
         if (!say(&all, "", NULL))
             return false;
@@ -176,20 +132,31 @@ static bool tell(void)
 
 /* Hearing velosd. */
 
+/* The file it was started from is known to run now; the next velosd, or a keeper after us, starts it. */
+static void is_up(void)
+{
+    k.up = true;
+    k.backoff = 0;
+    note_state("");
+    if (k.trying < 0)
+        return;
+    entries_keep(&k.entries, KEEP_EXE_VELOSD, steal_fd(k.trying));
+    k.news = true;
+}
+
 static void hear(const struct keep_msg *m)
 {
     struct entry *e;
     switch (m->head.type) {
     case KEEP_PUT:
-        put(m, true);
+        entries_put(&k.entries, m, true);
         return;
     case KEEP_DELETE:
-        if ((e = find(m->key)))
+        if ((e = entries_find(&k.entries, m->key)))
             entry_free(e);
         break;
     case KEEP_UP:
-        k.up = true;
-        k.backoff = 0;
+        is_up();
         break;
     case KEEP_READY:
         manager_tell("READY=1\nMAINPID=%d\nSTATUS=velosd is up", (int)getpid());
@@ -232,6 +199,12 @@ static void listen_to_velosd(void)
 
 /* Starting velosd. */
 
+/* The file to start, or -1 for what has the name. */
+static int velosd_file(void)
+{
+    return k.trying >= 0 ? k.trying : entries_fd(&k.entries, KEEP_EXE_VELOSD);
+}
+
 static void exec_velosd(void *arg)
 {
     int sock = *(const int *)arg;
@@ -242,8 +215,20 @@ static void exec_velosd(void *arg)
     if (k.ready_fd >= 0)
         os_fd_keep_on_exec(k.ready_fd);
     signal(SIGPIPE, SIG_DFL);
-    execl(k.velosd, k.velosd, "--home", k.options->home, "--keeper-fd", sock_text, "--ready-fd", ready_text,
-          (char *)NULL);
+    bool failed = k.failure[0];
+    char *argv[] = { k.velosd,
+                     "--home",
+                     (char *)k.options->home,
+                     "--keeper-fd",
+                     sock_text,
+                     "--ready-fd",
+                     ready_text,
+                     k.updating ? "--trial"
+                     : failed   ? "--update-failed"
+                                : NULL,
+                     k.updating ? "1" : k.failure,
+                     NULL };
+    os_exec(velosd_file(), k.velosd, argv);
     log_error("exec %s: %s", k.velosd, strerror(errno));
     _exit(127);
 }
@@ -252,6 +237,13 @@ static void start_velosd(void)
 {
     int pair[2];
     k.start_at = 0;
+    if (k.trying < 0 && (k.updating || entries_fd(&k.entries, KEEP_EXE_VELOSD) < 0))
+        k.trying = os_exec_open(k.velosd);
+    if (k.updating && k.trying < 0) {
+        snprintf(k.failure, sizeof(k.failure), "it cannot be opened: %s", strerror(errno));
+        k.updating = false;
+    }
+    k.up_by = k.updating ? time_mono_ms() + TRIAL_MS : 0;
     if (keep_pair(pair) < 0) {
         log_error("socketpair: %s; trying again in %d ms", strerror(errno), BACKOFF_MOST);
         k.start_at = time_mono_ms() + BACKOFF_MOST;
@@ -284,6 +276,8 @@ static int64_t next_start(int64_t now)
         k.backoff = k.backoff ? MIN(k.backoff * 2, (int64_t)BACKOFF_MOST) : BACKOFF_FIRST;
         log_error("velosd dies before it is up; next try in %lld ms", (long long)k.backoff);
         manager_tell("STATUS=velosd dies before it is up; next try in %lld ms", (long long)k.backoff);
+        note_state(
+            "velosd dies before it is up; velos-keeper keeps all apps and tries again every few seconds\n");
         return now + k.backoff;
     }
     k.deaths[k.n_deaths++ % BURST] = now;
@@ -294,11 +288,13 @@ static int64_t next_start(int64_t now)
     return now;
 }
 
-/* Becomes the file `self` anew, entries and children kept. */
+/* Becomes what has our name now; entries and children are kept, velosd's end of the line too. */
 static void exec_self(void)
 {
     struct keep_file f;
-    if (keep_file_new(&f) < 0) {
+    sigset_t all, before;
+    k.updating = false;
+    if (keep_file_new(&f) < 0 || keep_file_add(&f, "velosd", &k.sock, 1) < 0) {
         log_error("update: %s; going on as I am", strerror(errno));
         return;
     }
@@ -310,12 +306,37 @@ static void exec_self(void)
             return;
         }
     }
-    char fd_text[16];
+    char fd_text[16], pid_text[16];
     snprintf(fd_text, sizeof(fd_text), "%d", f.fd);
-    execl(k.self, k.self, "--home", k.options->home, "--resume-fd", fd_text, "--nofile", k.nofile,
-          k.options->foreground ? "--foreground" : NULL, (char *)NULL);
+    snprintf(pid_text, sizeof(pid_text), "%d", (int)k.pid);
+    sigfillset(&all); /* a signal waits until the next of us can hear it */
+    sigprocmask(SIG_BLOCK, &all, &before);
+    execl(k.self, k.self, "--home", k.options->home, "--resume-fd", fd_text, "--nofile", k.nofile, "--velosd",
+          pid_text, k.options->foreground ? "--foreground" : NULL, (char *)NULL);
     log_error("update: exec %s: %s; going on as I am", k.self, strerror(errno));
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    list_each (l, &k.entries) {
+        const struct entry *e = container_of(l, struct entry, link);
+        for (size_t i = 0; i < e->n_fds; i++)
+            fcntl(e->fds[i], F_SETFD, FD_CLOEXEC);
+    }
+    fcntl(k.sock, F_SETFD, FD_CLOEXEC);
     close(f.fd);
+}
+
+/* An update that did not get up: what ran before it runs again. */
+static void roll_back(int status)
+{
+    if (time_mono_ms() >= k.up_by)
+        snprintf(k.failure, sizeof(k.failure), "it was not up after %d s", TRIAL_MS / 1000);
+    else if (WIFSIGNALED(status))
+        snprintf(k.failure, sizeof(k.failure), "it was killed by signal %d before it was up",
+                 WTERMSIG(status));
+    else
+        snprintf(k.failure, sizeof(k.failure), "it ended with code %d before it was up", WEXITSTATUS(status));
+    log_error("update: %s: %s; the one before runs again", k.velosd, k.failure);
+    k.updating = false;
+    fd_done(&k.trying);
 }
 
 static void velosd_died(int status)
@@ -331,10 +352,18 @@ static void velosd_died(int status)
     else if (WEXITSTATUS(status) && k.after == AFTER_RESTART)
         log_warn("velosd exited with code %d", WEXITSTATUS(status));
 
-    if (k.after == AFTER_UPDATE)
-        exec_self();
-    if (k.after == AFTER_RESTART || k.after == AFTER_UPDATE)
+    if (k.after == AFTER_UPDATE) {
+        k.updating = true;
+        k.failure[0] = '\0';
+        k.start_at = now;
+    } else if (k.updating && !k.up) {
+        roll_back(status);
+        k.start_at = now;
+    } else if (k.after == AFTER_RESTART) {
+        if (!k.up)
+            fd_done(&k.trying); /* what has the name may be repaired by then */
         k.start_at = next_start(now);
+    }
 }
 
 /* As wait(2) would tell it. */
@@ -399,8 +428,12 @@ static void read_wakes(void)
 
 static int socket_to_await(void)
 {
-    struct entry *e = k.pid == 0 && k.after == AFTER_LEAVE ? find("sock") : NULL;
-    return e && e->n_fds ? e->fds[0] : -1;
+    return k.pid == 0 && k.after == AFTER_LEAVE ? entries_fd(&k.entries, "sock") : -1;
+}
+
+static bool is_on_trial(void)
+{
+    return k.updating && k.pid && !k.up;
 }
 
 static bool is_start_due(int64_t now)
@@ -411,6 +444,8 @@ static bool is_start_due(int64_t now)
 static int timeout_of(int64_t now)
 {
     int64_t due = k.pid || k.start_at == 0 ? INT64_MAX : k.start_at;
+    if (is_on_trial())
+        due = MIN(due, k.up_by);
     if (k.watchdog)
         due = MIN(due, k.watchdog_at);
     return due == INT64_MAX ? -1 : due <= now ? 0 : (int)(due - now);
@@ -445,6 +480,10 @@ static void round_of_work(void)
         k.start_at = time_mono_ms(); /* somebody must stop the apps */
     if (is_start_due(time_mono_ms()))
         start_velosd();
+    if (is_on_trial() && time_mono_ms() >= k.up_by)
+        kill(k.pid, SIGKILL);
+    if (k.updating && k.up && k.after == AFTER_RESTART && tell())
+        exec_self();
     feed_watchdog(time_mono_ms());
     if (k.terminate && k.pid && k.up) {
         manager_tell("STOPPING=1");
@@ -471,20 +510,16 @@ static void catch_signals(void)
     sigprocmask(SIG_SETMASK, &none, NULL); /* after an exec out of velosd the mask is what it was there */
 }
 
-static void keep(const char *key, int take_fd)
-{
-    struct keep_msg m = { .head = { .n_fds = 1 }, .fds = { take_fd } };
-    snprintf(m.key, sizeof(m.key), "%s", key);
-    put(&m, false);
-}
-
 static int resume(int fd)
 {
     struct keep_file f = { .fd = fd };
     struct keep_msg m;
     int r;
     while ((r = keep_file_next(&f, &m)) > 0)
-        put(&m, false);
+        if (strcmp(m.key, "velosd") == 0 && k.options->velosd)
+            k.sock = m.fds[0];
+        else
+            entries_put(&k.entries, &m, k.options->velosd);
     close(fd);
     return r;
 }
@@ -492,15 +527,14 @@ static int resume(int fd)
 static int open_ledger(void)
 {
     struct err e;
-    struct entry *kept = find("ledger");
-    int fd = kept && kept->n_fds ? kept->fds[0] : -1;
+    int fd = entries_fd(&k.entries, "ledger");
     if (fd < 0) {
         fd = ledger_file();
         if (fd < 0) {
             log_error("ledger: %s", strerror(errno));
             return -1;
         }
-        keep("ledger", fd);
+        entries_keep(&k.entries, "ledger", fd);
     }
     if (ledger_open(fd, &k.ledger, &e) < 0) {
         log_error("%s", e.text);
@@ -531,7 +565,7 @@ static int take_lock(void)
         close(fd);
         return -1;
     }
-    keep("lock", fd);
+    entries_keep(&k.entries, "lock", fd);
     return 0;
 }
 
@@ -565,6 +599,7 @@ int keeper_run(const struct keeper_options *o)
     k.ready_fd = o->ready_fd;
     k.self = own_file();
     k.velosd = beside_me(k.self, "velosd");
+    k.trying = -1;
     list_init(&k.entries);
     list_init(&k.untold);
     long nofile = os_fds_raise_limit();
@@ -592,9 +627,17 @@ int keeper_run(const struct keeper_options *o)
     k.watchdog = manager_watchdog_ms();
     if (o->resume_fd >= 0) /* we were velosd */
         manager_tell("MAINPID=%d", (int)getpid());
+    int self = os_exec_open_self();
+    if (self >= 0)
+        entries_keep(&k.entries, KEEP_EXE_KEEPER, self);
+    if (o->velosd && k.sock >= 0) {
+        k.pid = o->velosd;
+        k.up = k.all_told = k.news = true; /* our own file is the news */
+        log_info("updated; velosd %d runs", (int)k.pid);
+    }
     reap(); /* who died while we became the keeper */
-    k.start_at = time_mono_ms();
-    start_velosd();
+    if (!k.pid)
+        start_velosd();
     while (k.pid || k.after != AFTER_BYE)
         round_of_work();
     return 0;

@@ -4,12 +4,13 @@
 
 #include "base/log.h"
 #include "keeper/keeper.h"
+#include "os/exec.h"
 
 static int usage(void)
 {
     fprintf(stderr,
             "usage: velos-keeper --home DIR [--foreground] [--resurrect] [--settings JSON] [--ready-fd N]"
-            " [--resume-fd N] [--nofile N]\n"
+            " [--resume-fd N] [--nofile N] [--velosd PID]\n"
             "hint: velos starts it; to run the daemon in the foreground use `velos daemon`\n");
     return 2;
 }
@@ -33,11 +34,14 @@ int main(int argc, char **argv)
             o.resume_fd = atoi(argv[++i]);
         else if (more && strcmp(argv[i], "--nofile") == 0)
             o.nofile = atol(argv[++i]);
-        else
+        else if (more && strcmp(argv[i], "--velosd") == 0)
+            o.velosd = (pid_t)atol(argv[++i]);
+        else if (o.resume_fd < 0) /* else of another version of ours, which knows more */
             return usage();
     }
     if (!o.home)
         return usage();
+    os_exec_name("velos-keeper");
     log_open("velos-keeper", LOG_INFO);
     return keeper_run(&o);
 }

@@ -13,7 +13,9 @@ enum client_start { CLIENT_NEVER_START, CLIENT_MAY_START };
 struct client_options {
     const char *home; /* absolute */
     enum client_start start;
-    int timeout_ms; /* for connecting and hello; 0: 10 s */
+    int timeout_ms;   /* for connecting and hello; 0: 10 s */
+    bool any_version; /* the daemon may speak another protocol: for daemon.update, which every one understands
+                       */
     /* Of a daemon that is started: its settings as JSON, "" for none. NULL: none. */
     int (*settings)(const char *home, char **out, struct err *e);
 };

@@ -16,7 +16,7 @@ enum keep_type {
     KEEP_UP,      /* adopted everything, serving */
     KEEP_LEAVE,   /* when I am gone: keep all, start me again at the next connection to the entry "sock" */
     KEEP_BYE,     /* when I am gone: end */
-    KEEP_UPDATE,  /* when I am gone: exec the keeper's file anew, then start me */
+    KEEP_UPDATE,  /* when I am gone: start what has my name now, or me again if that does not get up */
     /* the keeper to velosd */
     KEEP_ENTRY, /* key, fds */
     KEEP_ALL,   /* that was all; pid: the keeper's own */
@@ -24,6 +24,10 @@ enum keep_type {
     /* velosd to the keeper; numbers stay what they are */
     KEEP_READY, /* the saved apps are started, if they were to be */
 };
+/* Descriptors that the keeper itself puts: the two programs as they are known to run. */
+#define KEEP_EXE_KEEPER "exe/keeper"
+#define KEEP_EXE_VELOSD "exe/velosd"
+
 enum {
     KEEP_KEY_MOST = 96,
     KEEP_FDS_MOST = 12,

@@ -103,6 +103,10 @@ static void read_all(struct keeper_link *l)
             return;
         if (m.head.type == KEEP_EXIT)
             l->ev.exited(l->arg, m.key, m.head.pid, m.head.status);
+        if (m.head.type == KEEP_ENTRY) {
+            l->ev.entry(l->arg, &m);
+            continue;
+        }
         for (size_t i = 0; i < m.head.n_fds; i++)
             close(m.fds[i]);
     }

@@ -13,6 +13,7 @@ struct keeper_link;
 
 struct keeper_link_events {
     void (*exited)(void *arg, const char *key, pid_t pid, int status); /* an adopted child has ended */
+    void (*entry)(void *arg, const struct keep_msg *m);                /* late; takes its descriptors */
     void (*drained)(void *arg);                                        /* settled again */
     void (*gone)(void *arg);                                           /* the keeper is dead */
 };

@@ -1,4 +1,7 @@
-/* velos.hello, daemon.info, daemon.kill, events.subscribe. */
+/* velos.hello, daemon.info, daemon.update, daemon.kill, events.subscribe. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -14,8 +17,7 @@ void req_hello(struct request *r)
         err_set(&e, ERR_VERSION, "the client speaks protocol %lld, the daemon (velos %s) protocol %d",
                 (long long)theirs, VELOS_VERSION, PROTO_VERSION);
         err_hint(&e, "velos update replaces the daemon by the installed version; apps go on");
-        request_error(r, &e);
-        conn_close(r->conn, e.text);
+        request_error(r, &e); /* daemon.update is for who does not speak our protocol, too */
         return;
     }
     r->conn->greeted = true;
@@ -73,6 +75,58 @@ void req_daemon_kill(struct request *r)
     r->daemon->ending = true;
     request_result(r, "{\"apps\":[],\"stopped\":0}");
     daemon_leave(r->daemon, KEEP_LEAVE);
+}
+
+/* [daemon] as the file has it now, for the daemons to come. 0 or -1. */
+static int keep_settings(struct daemon *d, const char *text, struct err *e)
+{
+    own_json o = NULL;
+    struct ledger *l = d->world.ledger;
+    if (text && *text && json_parse(text, strlen(text), &o, e) < 0)
+        return err_in(e, "settings");
+    if (text && *text && ledger_put(l, &d->world.settings_slot, LEDGER_SETTINGS, 0, text, strlen(text)) < 0)
+        return err_sys(e, "settings");
+    if (text && !*text)
+        ledger_delete(l, &d->world.settings_slot);
+    return 0;
+}
+
+static void answer_updated(struct request *r)
+{
+    struct daemon *d = r->daemon;
+    struct err e;
+    own_buf json = { 0 };
+    if (d->update_failed) {
+        err_set(&e, ERR_FAILED, "the installed version does not start: %s; velosd " VELOS_VERSION " goes on",
+                d->update_failed);
+        err_hint(&e, "see %s/" PROTO_LOG "; repair the installation and try again", d->home);
+        request_error(r, &e);
+        return;
+    }
+    buf_addf(&json, "{\"version\":\"%s\",\"pid\":%d,\"apps\":%zu}", VELOS_VERSION, (int)getpid(),
+             d->world.n_apps);
+    request_result(r, json.data);
+}
+
+/* Answered by the daemon that comes: the client finds the connection ended and asks again. */
+void req_daemon_update(struct request *r)
+{
+    struct daemon *d = r->daemon;
+    struct err e;
+    if (r->retry && text_equal(d->world.update, r->token)) {
+        answer_updated(r);
+        return;
+    }
+    if (keep_settings(d, json_get_str(r->params, "settings", NULL), &e) < 0) {
+        request_error(r, &e);
+        return;
+    }
+    log_info("update: the installed version takes over");
+    free(d->world.update);
+    d->world.update = r->token ? xstrdup(r->token) : NULL;
+    world_put(&d->world);
+    d->ending = true;
+    daemon_leave(d, KEEP_UPDATE);
 }
 
 void req_events_subscribe(struct request *r)
