@@ -36,7 +36,8 @@ int64_t segment_time(struct segment *s, const char *path, int64_t offset);
 /* From here on is all that came at `time` or later, and maybe a little before. */
 int64_t segment_offset(struct segment *s, const char *path, int64_t time);
 
-/* The start of a line before which is all that came at `time` or before, and maybe a little more; -1: the end. */
+/* The start of a line before which is all that came at `time` or before, and maybe a little more; -1: the
+ * end. */
 int64_t segment_before(struct segment *s, const char *path, int64_t time);
 
 /* The end; of one that ends in the middle of a line, the start of that line. Not of a compressed one. */

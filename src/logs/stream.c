@@ -50,7 +50,7 @@ static ssize_t peek(struct flow *f, int fd)
 /* How much of what was peeked at is whole lines; 0: no line ends in it. */
 static size_t whole_lines(const char *bytes, size_t n)
 {
-    const char *last = memrchr(bytes, '\n', n);
+    const char *last = text_last(bytes, n, '\n');
     return last ? (size_t)(last - bytes) + 1 : 0;
 }
 

@@ -10,13 +10,13 @@ struct stream {
     struct link waiting; /* in sink.waiting: it has no room (a FIFO that is full) */
     uint64_t id;
     int fd;
-    bool large;    /* the pipe was grown */
-    bool busy;     /* the last transfer was large: no rest before the next */
-    bool hurried;  /* what is there goes now, lines without an end too */
-    bool torn;     /* dropped up to the middle of a line: the rest goes too */
-    bool dropping; /* and it was told */
-    bool untold;   /* dropped more since it was told */
-    int64_t since; /* mono us: due from then on */
+    bool large;      /* the pipe was grown */
+    bool busy;       /* the last transfer was large: no rest before the next */
+    bool hurried;    /* what is there goes now, lines without an end too */
+    bool torn;       /* dropped up to the middle of a line: the rest goes too */
+    bool dropping;   /* and it was told */
+    bool untold;     /* dropped more since it was told */
+    int64_t since;   /* mono us: due from then on */
     int64_t well_at; /* mono ms: written again since then, and nothing dropped; 0: no */
     struct sink *sink;
     struct lines *lines; /* or NULL: raw */
