@@ -5,7 +5,11 @@
  *   floor stamp FIFO              the same; reads the clock first of all, writes "PID NANOSECONDS" to FIFO
  *   floor time N COMMAND...       runs COMMAND N times, prints when each began and was reaped, in ns
  *   floor supervise N COMMAND...  the least supervisor: keeps N children running (vfork, pidfd, epoll)
- *   floor copy FILE               the least log writer: splices stdin, a pipe, into FILE
+ *   floor copy FILE               a plain log writer: reads stdin, a pipe, and writes FILE, 64 KiB at a time
+ *   floor splice FILE             the same with splice(2); rests 1 ms while little comes
+ *   floor pour FIFO BYTES SIZE    the app whose log it is: lines of 100 bytes, SIZE bytes a write, BYTES in
+ * all; then "PID BEGIN END" (ns) to FIFO, and waits floor tick FIFO COUNT         writes the time (ns), a
+ * line every 20 ms
  *
  * Linked statically, so that nothing here depends on what a loader has to do. vfork stands in a function of
  * its own that is never inlined: its child runs on our stack frame. */
@@ -118,17 +122,83 @@ static int supervise(int n, char **argv)
 
 static int copy(const char *path)
 {
+    static char block[64 << 10];
     int out = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    ssize_t n;
     if (out < 0)
         return fail(path);
     fcntl(0, F_SETPIPE_SZ, 1 << 20);
-    for (;;) {
-        ssize_t n = splice(0, NULL, out, NULL, 1 << 20, SPLICE_F_MOVE);
-        if (n == 0)
-            return 0;
-        if (n < 0 && errno != EINTR)
-            return fail("splice");
+    while ((n = read(0, block, sizeof block)) > 0)
+        if (write(out, block, (size_t)n) != n)
+            return fail("write");
+    return n < 0 ? fail("read") : 0;
+}
+
+static void rest(void)
+{
+    struct timespec ms = { 0, 1000000 };
+    nanosleep(&ms, NULL);
+}
+
+static int splice_all(const char *path)
+{
+    int out = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    ssize_t n;
+    if (out < 0)
+        return fail(path);
+    fcntl(0, F_SETPIPE_SZ, 1 << 20);
+    while ((n = splice(0, NULL, out, NULL, 1 << 20, SPLICE_F_MOVE)) > 0)
+        if (n < 32 << 10)
+            rest();
+    return n < 0 ? fail("splice") : 0;
+}
+
+static void number(char *digits, int64_t n)
+{
+    for (int i = 11; i >= 0; i--, n /= 10)
+        digits[i] = (char)('0' + n % 10);
+}
+
+/* Each line begins with its number, so that none of them is lost unseen. */
+static int pour(const char *fifo, int64_t bytes, size_t size)
+{
+    static char block[1 << 20];
+    char stamps[80];
+    int64_t seq = 0;
+    memset(block, '.', sizeof block);
+    for (size_t at = 99; at < size; at += 100)
+        block[at] = '\n';
+    int64_t begin = now_ns();
+    for (int64_t done = 0; done < bytes; done += (int64_t)size) {
+        for (size_t at = 0; at + 100 <= size; at += 100)
+            number(block + at, ++seq);
+        if (write(1, block, size) != (ssize_t)size)
+            return fail("write");
     }
+    int len = snprintf(stamps, sizeof stamps, "%d %lld %lld\n", (int)getpid(), (long long)begin,
+                       (long long)now_ns());
+    int fd = open(fifo, O_WRONLY | O_CLOEXEC);
+    if (fd < 0 || write(fd, stamps, (size_t)len) != len)
+        return fail(fifo);
+    close(fd);
+    return pause();
+}
+
+static int tick(const char *fifo, int count)
+{
+    char line[32];
+    struct timespec gap = { 0, 20000000 };
+    for (int i = 0; i < count; i++) {
+        nanosleep(&gap, NULL);
+        int len = snprintf(line, sizeof line, "%lld\n", (long long)now_ns());
+        if (write(1, line, (size_t)len) != len)
+            return fail("write");
+    }
+    int fd = open(fifo, O_WRONLY | O_CLOEXEC);
+    if (fd < 0 || write(fd, "done\n", 5) != 5)
+        return fail(fifo);
+    close(fd);
+    return pause();
 }
 
 int main(int argc, char **argv)
@@ -147,6 +217,15 @@ int main(int argc, char **argv)
         return supervise(atoi(argv[2]), argv + 3);
     if (strcmp(mode, "copy") == 0 && argc > 2)
         return copy(argv[2]);
-    fprintf(stderr, "usage: floor line|nap|stamp FIFO|time N COMMAND...|supervise N COMMAND...|copy FILE\n");
+    if (strcmp(mode, "splice") == 0 && argc > 2)
+        return splice_all(argv[2]);
+    if (strcmp(mode, "pour") == 0 && argc > 4)
+        return pour(argv[2], atoll(argv[3]), (size_t)atoi(argv[4]));
+    if (strcmp(mode, "tick") == 0 && argc > 3)
+        return tick(argv[2], atoi(argv[3]));
+    fprintf(
+        stderr,
+        "usage: floor line|nap|stamp FIFO|time N COMMAND...|supervise N COMMAND...|copy FILE|splice FILE|\n"
+        "             pour FIFO BYTES SIZE|tick FIFO COUNT\n");
     return 2;
 }

@@ -54,16 +54,25 @@ class Peer:
     def list_command(self) -> list[object]:
         raise NotImplementedError
 
+    def marked(self) -> list[int]:
+        mark = f"{MARK}={self.folder}".encode()
+        found = []
+        for entry in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                if mark in (entry / "environ").read_bytes().split(b"\0"):
+                    found.append(int(entry.name))
+        return found
+
+    def managers(self) -> list[int]:
+        """Everything of it that is no app."""
+        own = Path(self.app[0]).name[:15]
+        return [pid for pid in self.marked() if Path(f"/proc/{pid}/comm").read_text().strip() != own]
+
     def stop(self) -> None:
         """Kills what carries the mark: all that this peer has started, and nothing else."""
-        mark = f"{MARK}={self.folder}".encode()
         until = time.monotonic() + 10
         while time.monotonic() < until:
-            found = []
-            for entry in Path("/proc").glob("[0-9]*"):
-                with contextlib.suppress(OSError):
-                    if mark in (entry / "environ").read_bytes().split(b"\0"):
-                        found.append(int(entry.name))
+            found = self.marked()
             if not found:
                 return
             for pid in found:

@@ -14,7 +14,7 @@ static size_t utf8_len(const char *p, size_t left)
 }
 
 /* How many bytes from s on need no change: eight at a time, since log lines come by here. */
-static size_t plain_len(const char *s, size_t n)
+size_t json_plain(const char *s, size_t n)
 {
     const uint64_t ones = UINT64_C(0x0101010101010101), high = ones << 7;
     size_t i = 0;
@@ -38,7 +38,7 @@ static void add_escaped(struct buf *b, const char *s, size_t n)
 {
     buf_addc(b, '"');
     size_t plain = 0; /* bytes before s that need no change, added in one go */
-    for (size_t i = 0; (i += plain_len(s + i, n - i)) < n;) {
+    for (size_t i = 0; (i += json_plain(s + i, n - i)) < n;) {
         unsigned char c = (unsigned char)s[i];
         size_t len = utf8_len(s + i, n - i);
         if (len && c >= 0x20 && c != '"' && c != '\\' && c != 0x7f) {

@@ -19,6 +19,7 @@ void json_open(struct json_out *j, const char *key, char bracket);     /* '{' or
 void json_close(struct json_out *j, char bracket);                     /* '}' or ']' */
 void json_str(struct json_out *j, const char *key, const char *value); /* NULL: null */
 void json_strn(struct json_out *j, const char *key, const char *value, size_t n);
+size_t json_plain(const char *s, size_t n); /* how many bytes from s on stand in a string as they are */
 void json_int(struct json_out *j, const char *key, int64_t value);
 void json_num(struct json_out *j, const char *key, double value); /* one decimal */
 void json_flag(struct json_out *j, const char *key, bool value);

@@ -37,6 +37,7 @@ void strv_done(char ***v);
 bool text_equal(const char *a, const char *b); /* NULL equals NULL alone */
 bool text_starts(const char *s, const char *prefix);
 bool text_ends(const char *s, const char *suffix);
+const char *text_last(const char *s, size_t n, char c); /* memrchr(3), which not every system has */
 
 /* Splits as a shell splits words: blanks, '...', "..." with \" \\ \$ \`, and \ outside quotes; no
  * expansion, no operators. Unbalanced quotes: ERR_USAGE. *out is a strv the caller frees. */

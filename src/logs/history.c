@@ -32,7 +32,7 @@ struct history {
 static int64_t bound_of(const char *path, int number)
 {
     struct stat st;
-    for (int gz = 0; gz <= (number > 0); gz++) {
+    for (int gz = 0; gz <= MIN(number, 1); gz++) {
         own_text name = number ? names_archive(path, number, gz) : xstrdup(path);
         if (stat(name, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0)
             return os_filetime_us(&st) + LATE_US;

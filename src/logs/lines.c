@@ -70,21 +70,50 @@ static void make_head(struct lines *l, int64_t now_us)
     buf_add(&l->head, text, strftime(text, sizeof(text), l->date_format, &tm));
 }
 
-static void add(struct lines *l, const char *line, size_t n, bool whole, struct buf *out)
+static char *put(char *to, const void *from, size_t n)
 {
-    if (!l->json) {
-        if (!l->open)
-            buf_add(out, l->head.data, l->head.len);
-        buf_add(out, line, n);
-        if (whole)
-            buf_addc(out, '\n');
-        l->open = !whole;
+    memcpy(to, from, n);
+    return to + n;
+}
+
+/* Most lines need no change: one reservation and a few copies. */
+static void add_json(struct lines *l, const char *line, size_t n, bool whole, struct buf *out)
+{
+    static const char end[] = "\"}\n", piece_end[] = "\",\"partial\":true}\n";
+    buf_reserve(out, l->head.len + n + sizeof(piece_end) + 1);
+    if (json_plain(line, n) == n) {
+        char *to = put(out->data + out->len, l->head.data, l->head.len);
+        *to++ = '"';
+        to = put(to, line, n);
+        to = whole ? put(to, end, sizeof(end) - 1) : put(to, piece_end, sizeof(piece_end) - 1);
+        out->len = (size_t)(to - out->data);
         return;
     }
     struct json_out j = JSON_OUT(out);
     buf_add(out, l->head.data, l->head.len);
     json_strn(&j, NULL, line, n);
-    buf_adds(out, whole ? "}\n" : ",\"partial\":true}\n");
+    buf_adds(out, whole ? end + 1 : piece_end + 1);
+}
+
+static void add_dated(struct lines *l, const char *line, size_t n, bool whole, struct buf *out)
+{
+    buf_reserve(out, l->head.len + n + 1);
+    char *to = out->data + out->len;
+    if (!l->open)
+        to = put(to, l->head.data, l->head.len);
+    to = put(to, line, n);
+    if (whole)
+        *to++ = '\n';
+    out->len = (size_t)(to - out->data);
+    l->open = !whole;
+}
+
+static void add(struct lines *l, const char *line, size_t n, bool whole, struct buf *out)
+{
+    if (l->json)
+        add_json(l, line, n, whole, out);
+    else
+        add_dated(l, line, n, whole, out);
 }
 
 size_t lines_format(struct lines *l, int64_t now_us, const char *in, size_t n, size_t most, struct buf *out)

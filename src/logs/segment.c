@@ -159,7 +159,7 @@ static int64_t line_start(struct window *w, int64_t end)
     size_t looked = 0;
     for (;;) {
         size_t n = (size_t)(end - 1 - w->from) - looked; /* without its own newline, and what we know */
-        const char *newline = w->len && end - 1 > w->from ? memrchr(w->data, '\n', n) : NULL;
+        const char *newline = w->len && end - 1 > w->from ? text_last(w->data, n, '\n') : NULL;
         if (newline)
             return w->from + (newline - w->data) + 1;
         looked += n;

@@ -50,7 +50,7 @@ static ssize_t peek(struct flow *f, int fd)
 /* How much of what was peeked at is whole lines; 0: no line ends in it. */
 static size_t whole_lines(const char *bytes, size_t n)
 {
-    const char *last = memrchr(bytes, '\n', n);
+    const char *last = text_last(bytes, n, '\n');
     return last ? (size_t)(last - bytes) + 1 : 0;
 }
 
@@ -85,6 +85,7 @@ static void count_dropped(struct flow *f, struct stream *st, size_t n, int error
 static size_t drop(struct flow *f, struct stream *st, int fd)
 {
     ssize_t n = peek(f, fd);
+    f->limited = true; /* to what is peeked at: there may be more */
     if (n <= 0)
         return 0;
     size_t lines = whole_lines(f->peeked, (size_t)n);
@@ -98,6 +99,7 @@ static size_t drop(struct flow *f, struct stream *st, int fd)
 static ssize_t drop_torn(struct flow *f, struct stream *st, int fd)
 {
     ssize_t n = peek(f, fd);
+    f->limited = true;
     const char *end = n > 0 ? memchr(f->peeked, '\n', (size_t)n) : NULL;
     if (n <= 0)
         return -1;
@@ -220,23 +222,43 @@ static ssize_t move_through_transit(struct flow *f, struct stream *st)
     return n;
 }
 
+static bool has_more(const struct stream *st, size_t than)
+{
+    int waiting;
+    return os_pump_waiting(st->fd, &waiting) && waiting > (int)than;
+}
+
+/* Does it fill its pipe while we rest? Then we do not, and the pipe is made larger. */
+static bool ran_full(struct stream *st, ssize_t n)
+{
+    if (n < BUSY || n < os_pump_size(st->fd) / 4 * 3)
+        return false;
+    if (!st->large) {
+        st->large = true;
+        os_pump_grow(st->fd, PIPE_LARGE);
+    }
+    return true;
+}
+
+/* While much comes, one transfer after the other; else one, after which it gathers again. */
 static size_t move_all_raw(struct flow *f, struct stream *st)
 {
     size_t total = 0;
+    bool quick = false;
+    ssize_t n = 0;
     while (total < STREAM_TURN) {
-        bool quick = st->busy && f->transit && st->sink->plain;
-        ssize_t n = quick ? move_through_transit(f, st) : move_raw(f, st, st->fd, PIPE_LARGE);
+        quick = st->busy && f->transit && st->sink->plain;
+        n = quick ? move_through_transit(f, st) : move_raw(f, st, st->fd, PIPE_LARGE);
         if (n <= 0)
             break;
         total += (size_t)n;
-        if (n < BUSY && !f->limited && !quick)
-            break; /* empty by now: let it gather */
-        if (!st->large && n >= os_pump_size(st->fd) / 4 * 3) {
-            st->large = true;
-            os_pump_grow(st->fd, PIPE_LARGE);
-        }
+        if (!quick && f->limited)
+            continue;
+        st->busy = quick ? n >= BUSY : ran_full(st, n);
+        if (!st->busy)
+            break;
     }
-    st->busy = total >= BUSY;
+    st->more = n > 0 && (quick || total >= STREAM_TURN) && has_more(st, 0);
     return total;
 }
 
@@ -325,6 +347,7 @@ static ssize_t move_piece(struct flow *f, struct stream *st, size_t n)
 
 static ssize_t move_formatted(struct flow *f, struct stream *st)
 {
+    f->left = 0;
     if (!sink_usable(&f->env, st->sink))
         return (ssize_t)drop(f, st, st->fd);
     if (st->torn)
@@ -333,20 +356,29 @@ static ssize_t move_formatted(struct flow *f, struct stream *st)
     if (n <= 0)
         return n;
     size_t lines = whole_lines(f->peeked, (size_t)n);
-    return lines ? move_lines(f, st, lines) : move_piece(f, st, (size_t)n);
+    ssize_t used = lines ? move_lines(f, st, lines) : move_piece(f, st, (size_t)n);
+    f->left = (size_t)(n - MAX(used, (ssize_t)0));
+    f->limited = used < (ssize_t)lines;
+    return used;
 }
 
 static size_t move_all_formatted(struct flow *f, struct stream *st)
 {
     size_t total = 0;
-    ssize_t n;
-    while (total < STREAM_TURN && (n = move_formatted(f, st)) > 0)
+    while (total < STREAM_TURN) {
+        ssize_t n = move_formatted(f, st);
+        if (n <= 0)
+            break;
         total += (size_t)n;
-    st->busy = total >= BUSY;
-    if (!st->large && total >= (size_t)os_pump_size(st->fd)) {
+        st->busy = n >= PEEK / 2;
+        if (!st->busy && !f->limited && !st->hurried)
+            break;
+    }
+    if (total >= BUSY && !st->large && total >= (size_t)os_pump_size(st->fd) / 4 * 3) {
         st->large = true;
         os_pump_grow(st->fd, PIPE_LARGE);
     }
+    st->more = total > 0 && has_more(st, f->left);
     return total;
 }
 
@@ -354,6 +386,7 @@ size_t stream_move(struct flow *f, struct stream *st)
 {
     if (list_linked(&st->waiting) && f->env.now_ms - st->sink->stuck_at < STUCK_MS)
         return 0;
+    st->more = false;
     list_remove(&st->waiting);
     sink_look(&f->env, st->sink);
     return st->lines ? move_all_formatted(f, st) : move_all_raw(f, st);

@@ -12,6 +12,7 @@ struct stream {
     int fd;
     bool large;      /* the pipe was grown */
     bool busy;       /* the last transfer was large: no rest before the next */
+    bool more;       /* something was left: its turn comes again */
     bool hurried;    /* what is there goes now, lines without an end too */
     bool torn;       /* dropped up to the middle of a line: the rest goes too */
     bool dropping;   /* and it was told */
@@ -29,6 +30,7 @@ struct flow {
     struct transit *transit; /* or NULL */
     int scratch[2];          /* to peek through, and the room to peek into: made when first needed */
     char *peeked;
+    size_t left;  /* of what was peeked at, not taken */
     bool limited; /* the last transfer was cut short by the size of the file, not by what there was */
     struct buf formatted;
     void (*trouble)(void *arg, struct stream *st, int error); /* the first drop */

@@ -33,6 +33,7 @@ struct works {
     struct link due;
     struct sinks sinks;
     struct map streams;
+    int64_t mono_us;          /* of this round */
     int64_t tell_at, look_at; /* mono ms; 0: never */
 };
 
@@ -268,9 +269,11 @@ static void look_at_waiting(struct works *w)
 
 static void move(struct works *w, struct stream *st)
 {
-    size_t n = stream_move(&w->flow, st);
-    if (n >= STREAM_TURN)
-        return; /* there may be more: its turn comes again */
+    stream_move(&w->flow, st);
+    if (st->more) {
+        st->since = w->mono_us;
+        return;
+    }
     st->hurried = false;
     list_remove(&st->due);
     if (list_linked(&st->waiting) && !w->look_at)
@@ -289,7 +292,7 @@ static void move_due(struct works *w)
         any_quick |= is_quick(container_of(l, struct stream, due));
     if (!any_quick)
         os_ready_rest(w->ready, REST_MS);
-    int64_t now = read_clocks(w);
+    int64_t now = w->mono_us = read_clocks(w);
     list_each_safe (l, &w->due) {
         struct stream *st = container_of(l, struct stream, due);
         if (!any_quick || is_quick(st) || now - st->since >= RESTED_US)

@@ -161,7 +161,9 @@ static void flush(struct logs *l)
 static void show_line(struct logs *l, const struct source *s, int64_t time, const char *line, size_t n)
 {
     struct pattern *paint = l->highlight ? l->highlight : l->grep;
-    struct entry entry = l->raw ? (struct entry){ 0 } : read_entry(line, n);
+    struct entry entry = { 0 };
+    if (!l->raw)
+        entry = read_entry(line, n);
     if (entry.message) {
         line = entry.message;
         n = strlen(line);
