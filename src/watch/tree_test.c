@@ -125,7 +125,8 @@ TEST(sockets_do_not_count)
 
 /* Folders are made, moved and removed by another thread as fast as it can, while news are read: in the end
  * each folder that is there is watched, and no other. */
-enum { DEEDS = 6000, NAMES = 4, DEEPEST = 4 };
+static atomic_bool trouble_is_over;
+enum { DEEDS = 20000, NAMES = 4, DEEPEST = 4 };
 
 static void *make_trouble(void *seed)
 {
@@ -154,6 +155,7 @@ static void *make_trouble(void *seed)
             rmdir(a);
         }
     }
+    atomic_store(&trouble_is_over, true);
     return NULL;
 }
 
@@ -180,9 +182,10 @@ TEST(races)
         unsigned dice = seed;
         pthread_t thread;
         check_row(seed);
+        atomic_store(&trouble_is_over, false);
         tree_open(t);
         check_int(pthread_create(&thread, NULL, make_trouble, &dice), 0);
-        for (int i = 0; i < 2000; i++)
+        while (!atomic_load(&trouble_is_over))
             tree_read(t);
         pthread_join(thread, NULL);
         tree_read(t);
