@@ -78,6 +78,10 @@ void globs_add(struct globs *g, const char *pattern)
         pattern++;
         n--;
     }
+    if (n == 0) { /* `!`, `/`: nothing has that name */
+        free(p.text);
+        return;
+    }
     p.pattern = xstrndup(pattern, n);
     p.literal = strcspn(p.pattern, "*?[\\");
     g->items = xrealloc(g->items, (g->n + 1) * sizeof(*g->items));

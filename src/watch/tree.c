@@ -28,16 +28,24 @@ struct node *node_new(struct tree *t, struct node *parent, const char *name)
     return it;
 }
 
+/* Its name is another folder's now, or nobody's. */
+static void disarm(struct tree *t, struct node *n)
+{
+    int watch = n->watch;
+    n->watch = -1;
+    if (watch < 0 || map_get(&t->by_watch, (uint64_t)watch + 1) != n)
+        return;
+    map_remove(&t->by_watch, (uint64_t)watch + 1);
+    tree_drop_watch(t, watch);
+}
+
 void node_free(struct tree *t, struct node *n)
 {
     if (!n)
         return;
     while (n->child)
         node_free(t, n->child);
-    if (n->watch >= 0 && map_get(&t->by_watch, (uint64_t)n->watch + 1) == n) {
-        map_remove(&t->by_watch, (uint64_t)n->watch + 1);
-        tree_drop_watch(t, n->watch);
-    }
+    disarm(t, n);
     if (n->prev)
         n->prev->next = n->next;
     else if (n->parent)
@@ -147,6 +155,8 @@ static void arm(struct tree *t, struct node *n, const char *path)
     bool polled = watch < 0 && (errno == ENOSPC || errno == ENOTSUP || errno == ENOMEM);
     if (watch < 0)
         say_unarmed(t, n, path);
+    if (watch != n->watch)
+        disarm(t, n);
     t->polled = t->polled + polled - n->polled;
     n->polled = polled;
     n->watch = watch;
