@@ -5,6 +5,7 @@
 
 #include "app/entry.h"
 #include "app/timetable.h"
+#include "base/fault.h"
 #include "base/log.h"
 #include "base/time.h"
 #include "daemon/show.h"
@@ -95,6 +96,7 @@ static void op_finish(struct op *o)
     if (o->warning)
         json_str(&j, "warning", o->warning);
     json_close(&j, '}');
+    fault_point("op.done");
     answer_result(o->daemon, o->conn, o->id, json.data);
     struct daemon *d = o->daemon;
     op_ended *done = o->done;
@@ -354,6 +356,7 @@ static void close_instances(struct app *a)
         return;
     a->removing = true;
     entry_put_app(a);
+    fault_point("delete.marked");
     for (size_t i = a->n; i-- > 0;)
         instance_close(a->instances[i]);
 }
