@@ -5,6 +5,7 @@
 
 #include "app/entry.h"
 #include "app/timetable.h"
+#include "app/watching.h"
 #include "base/fault.h"
 #include "base/time.h"
 #include "conf/keys.h"
@@ -80,6 +81,7 @@ struct app *app_new_bare(struct world *w, struct app_spec *take_spec, const stru
     list_append(&w->apps, &a->link);
     w->n_apps++;
     timetable_settle(a, NULL);
+    watching_settle(a);
     a->base = intern(a, o->env);
     return a;
 }
@@ -119,6 +121,7 @@ void app_set_spec(struct app *a, struct app_spec *take_spec, char *const *env)
     a->label = label_of(a->spec);
     settings_fill_in(a->world->settings, a->spec);
     timetable_settle(a, NULL);
+    watching_settle(a);
     app_set_environ(a, env);
     for (size_t i = 0; i < a->n; i++)
         for (int k = 0; k < OUTLET_N; k++)
@@ -137,6 +140,7 @@ void app_free(struct app *a)
     w->n_apps--;
     environ_unref(a->base);
     timetable_free(a);
+    watching_free(a);
     app_spec_free(a->spec);
     label_unref(a->label);
     free(a->instances);

@@ -145,6 +145,7 @@ struct app {
     struct link requests;        /* the daemon's queue for this app (daemon/op.h) */
     struct link touched;         /* in world.touched */
     struct timetable *timetable; /* cron_restart; or NULL */
+    struct watching *watching;   /* watch; or NULL */
     json_t *unknown;             /* as instance.unknown */
 };
 

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "app/timetable.h"
+#include "app/watching.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "base/time.h"
@@ -396,6 +397,7 @@ int entry_read_app(struct world *w, const struct ledger_entry *from, int slot, s
     list_append(&w->apps, &a->link);
     w->n_apps++;
     timetable_settle(a, o);
+    watching_settle(a);
     a->unknown = unknown_of(o, app_members);
     *out = a;
     return 0;
@@ -409,8 +411,8 @@ static void read_life(struct instance *in, const json_t *o)
         in->life = LIFE_STOPPED;
     }
     const char *reason = json_get_str(o, "reason", NULL), *interpreter = json_get_str(o, "interpreter", NULL),
-               *status = json_get_str(o, "status_text", NULL),
-               *exec = json_get_str(o, "exec", NULL), *token = json_get_str(o, "token", NULL);
+               *status = json_get_str(o, "status_text", NULL), *exec = json_get_str(o, "exec", NULL),
+               *token = json_get_str(o, "token", NULL);
     in->cause = cause_find(json_get_str(o, "cause", ""));
     in->reason = reason ? xstrdup(reason) : NULL;
     in->interpreter = interpreter ? xstrdup(interpreter) : NULL;

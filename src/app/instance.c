@@ -325,7 +325,8 @@ static bool feed(struct instance *in, enum life_event ev, enum cause cause, cons
         if (in->commanded) /* a person says: again, from the beginning */
             in->memory = (struct policy_memory){ 0 };
         in->fails = 0;
-        text_free(&in->reason);
+        if (cause != CAUSE_WATCH) /* that one says which file it was */
+            text_free(&in->reason);
     }
     if (m.deeds & DO_CALM)
         timer_off(in);

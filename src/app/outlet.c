@@ -131,7 +131,8 @@ static void count_dropped(struct outlet *o, const struct pump_news *news)
 {
     o->in->dropped[o->which] += news->bytes - o->dropped_here;
     o->dropped_here = news->bytes;
-    o->error = news->error;
+    if (news->type != PUMP_DROPPED)
+        o->error = news->error;
     instance_put(o->in);
 }
 

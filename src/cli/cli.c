@@ -13,15 +13,15 @@
 #include "cli/settings.h"
 
 extern const struct cmd cmd_start, cmd_stop, cmd_restart, cmd_reload, cmd_delete, cmd_scale, cmd_list,
-    cmd_info, cmd_logs, cmd_flush, cmd_reopen, cmd_events, cmd_cron, cmd_pid, cmd_env, cmd_reset, cmd_save,
-    cmd_resurrect, cmd_startup, cmd_unstartup, cmd_update, cmd_signal, cmd_send, cmd_init, cmd_check,
-    cmd_ping, cmd_kill, cmd_daemon, cmd_completions, cmd_version, cmd_help;
+    cmd_info, cmd_logs, cmd_flush, cmd_reopen, cmd_events, cmd_cron, cmd_watch, cmd_pid, cmd_env, cmd_reset,
+    cmd_save, cmd_resurrect, cmd_startup, cmd_unstartup, cmd_update, cmd_signal, cmd_send, cmd_init,
+    cmd_check, cmd_ping, cmd_kill, cmd_daemon, cmd_completions, cmd_version, cmd_help;
 const struct cmd *const commands[] = {
-    &cmd_start,       &cmd_stop,    &cmd_restart, &cmd_reload, &cmd_delete, &cmd_scale,     &cmd_list,
-    &cmd_info,        &cmd_logs,    &cmd_flush,   &cmd_reopen, &cmd_save,   &cmd_resurrect, &cmd_startup,
-    &cmd_unstartup,   &cmd_update,  &cmd_events,  &cmd_cron,   &cmd_pid,    &cmd_env,       &cmd_reset,
-    &cmd_signal,      &cmd_send,    &cmd_init,    &cmd_check,  &cmd_ping,   &cmd_kill,      &cmd_daemon,
-    &cmd_completions, &cmd_version, &cmd_help,    NULL,
+    &cmd_start,     &cmd_stop,        &cmd_restart, &cmd_reload, &cmd_delete, &cmd_scale,     &cmd_list,
+    &cmd_info,      &cmd_logs,        &cmd_flush,   &cmd_reopen, &cmd_save,   &cmd_resurrect, &cmd_startup,
+    &cmd_unstartup, &cmd_update,      &cmd_events,  &cmd_cron,   &cmd_watch,  &cmd_pid,       &cmd_env,
+    &cmd_reset,     &cmd_signal,      &cmd_send,    &cmd_init,   &cmd_check,  &cmd_ping,      &cmd_kill,
+    &cmd_daemon,    &cmd_completions, &cmd_version, &cmd_help,   NULL,
 };
 
 const struct opt common_opts[] = {

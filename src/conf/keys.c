@@ -9,6 +9,7 @@
 #include <strings.h>
 
 #include "conf/keys_shapes.h"
+#include "os/fswatch.h"
 
 #define AT(field) .offset = offsetof(struct app_spec, field), .size = sizeof(((struct app_spec *)0)->field)
 #define NAMES(...)                                                                                           \
@@ -228,13 +229,21 @@ const struct key keys[] = {
       AT(watch_ignore),
       .shape = "array of globs, or string",
       .example = "[\"*.tmp\"]",
-      .about = "Not watched, as in .gitignore, besides node_modules, .git, *.log and velos's own files." },
+      .about = "Not watched, as in .gitignore, besides node_modules, .git, *.log, what editors leave behind "
+               "and velos's "
+               "own files. Patterns with a slash are relative to the cwd." },
     { .name = "watch_delay",
       .type = KEY_DURATION,
       AT(watch_delay),
       .shape = "duration",
       .def = "1s",
       .about = "Restart once nothing has changed for so long; at the latest after ten times that." },
+    { .name = "watch_content",
+      .type = KEY_BOOL,
+      AT(watch_content),
+      .shape = "bool",
+      .def = "false",
+      .about = "Do not restart for files that were written again as they were." },
     { .name = "cron_restart",
       .type = KEY_STRING,
       AT(cron_restart),
@@ -504,6 +513,22 @@ static void check(bool wrong, const char *key, const struct conf_node *at, struc
     conf_problem_add(problems, value ? value : at, NULL, "%s: %s", place, why);
 }
 
+/* The whole machine, and what is no real file, is not for watching. */
+static void check_watched(const struct app_spec *s, const struct conf_node *at,
+                          struct conf_problems *problems)
+{
+    bool given = key_is_set(key_find("watch_paths"), s);
+    for (char *const *path = given ? s->watch_paths : NULL; path && *path; path++) {
+        own_text why = xasprintf("%s is not for watching", *path);
+        bool listed = at && conf_node_get(at, "watch_paths");
+        check(os_fswatch_is_absurd(*path), listed ? "watch_paths" : "watch", at, problems, why);
+    }
+    if (!given && s->cwd && os_fswatch_is_absurd(s->cwd)) {
+        own_text why = xasprintf("the app's cwd %s is not for watching: name paths", s->cwd);
+        check(true, "watch", at, problems, why);
+    }
+}
+
 static bool is_array(const struct conf_node *at, const char *key)
 {
     const struct conf_node *v = at ? conf_node_get(at, key) : NULL;
@@ -519,4 +544,6 @@ void keys_check(const struct app_spec *s, const struct conf_node *at, struct con
           "cannot be used together with restart_delay");
     check(is_array(at, "watch") && conf_node_get(at, "watch_paths"), "watch", at, problems,
           "lists paths, and so does watch_paths: keep one of them");
+    if (s->watch)
+        check_watched(s, at, problems);
 }

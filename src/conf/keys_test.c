@@ -134,6 +134,7 @@ static const struct {
     { "watch_ignore", "[\"*.tmp\",\"!keep.tmp\",\"a b/\"]" },
     { "watch_ignore", "\"a b\"", "[\"a\",\"b\"]" },
     { "watch_delay", "\"1m\"", "60000" },
+    { "watch_content", "true" },
     { "cron_restart", "\"0 3 * * *\"" },
     { "cron_restart", "\"*/10 0 3 * * MON-FRI\"" },
     { "cron_restart", "\"TZ=Europe/Berlin 0 3 * * *\"" },

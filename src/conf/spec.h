@@ -47,6 +47,7 @@ struct app_spec {
     bool watch;
     char **watch_paths, **watch_ignore;
     int64_t watch_delay; /* ms */
+    bool watch_content;
     char *cron_restart;
     char *out_file, *error_file; /* absolute, or NULL: $VELOS_HOME/logs/<name>-out.log */
     bool merge_logs;

@@ -5,6 +5,7 @@
 
 #include "app/entry.h"
 #include "app/timetable.h"
+#include "app/watching.h"
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/time.h"
@@ -546,6 +547,7 @@ void op_advance(void *daemon, struct app *a)
         app_forget(a);
     } else {
         timetable_advance(a);
+        watching_advance(a);
     }
     wake_waiting(w);
 }

@@ -60,6 +60,7 @@ const struct method methods[] = {
     { "app.env", { SELECT }, req_app_env, "The environment the next start would get.", true },
     { "app.list", { SOME_OR_ALL }, req_app_list, "One object per instance.", true },
     { "app.info", { SOME_OR_ALL }, req_app_info, "All there is to say about instances.", true },
+    { "app.watch", { SOME_OR_ALL }, req_app_watch, "What of apps is watched, and what has changed.", true },
     { "app.cron", { SOME_OR_ALL }, req_app_cron, "When apps are restarted next by cron_restart.", true },
     { "log.files", { SOME_OR_ALL }, req_log_files, "Where the logs are.", true },
     { "state.save",

@@ -56,6 +56,7 @@ void req_app_send(struct request *r);
 void req_app_env(struct request *r);
 void req_app_list(struct request *r);
 void req_app_info(struct request *r);
+void req_app_watch(struct request *r);
 void req_app_cron(struct request *r);
 void req_log_files(struct request *r);
 void req_log_flush(struct request *r);

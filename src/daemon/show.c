@@ -4,6 +4,7 @@
 
 #include "app/census.h"
 #include "app/timetable.h"
+#include "app/watching.h"
 #include "base/time.h"
 #include "conf/keys.h"
 #include "os/signame.h"
@@ -145,6 +146,7 @@ void show_info(struct json_out *j, struct instance *in)
     bool due = in->life == LIFE_WAITING && in->deadline;
     json_time(j, "next_start_at", due ? time_wall_ms() + in->deadline - time_mono_ms() : 0);
     show_cron(j, in->app);
+    watching_write_short(in->app, j, "watch");
     own_text out = instance_log_path(in, OUTLET_OUT);
     own_text err = instance_log_path(in, OUTLET_ERR);
     json_str(j, "out_file", out);

@@ -60,3 +60,76 @@ int gzip_file(int from, int to, const atomic_bool *leave)
     free(w);
     return r;
 }
+
+/* Reading. */
+
+struct inflater {
+    z_stream z;
+    int fd;
+    int64_t at, file_at; /* the next byte of the text; of the file */
+    bool ended;
+    unsigned char in[BLOCK];
+};
+
+struct inflater *inflater_new(int fd)
+{
+    struct inflater *i = xnew(struct inflater);
+    i->fd = fd;
+    i->ended = inflateInit2(&i->z, GZIP_WINDOW) != Z_OK;
+    return i;
+}
+
+struct inflater *inflater_free(struct inflater *i)
+{
+    if (i)
+        inflateEnd(&i->z);
+    free(i);
+    return NULL;
+}
+
+static void start_over(struct inflater *i)
+{
+    inflateReset(&i->z);
+    i->z.avail_in = 0;
+    i->at = i->file_at = 0;
+    i->ended = false;
+}
+
+static bool feed(struct inflater *i)
+{
+    ssize_t n;
+    while ((n = pread(i->fd, i->in, BLOCK, (off_t)i->file_at)) < 0 && errno == EINTR)
+        ;
+    if (n <= 0)
+        return false;
+    i->file_at += n;
+    i->z.next_in = i->in;
+    i->z.avail_in = (uInt)n;
+    return true;
+}
+
+static size_t inflate_some(struct inflater *i, char *out, size_t n)
+{
+    i->z.next_out = (unsigned char *)out;
+    i->z.avail_out = (uInt)MIN(n, (size_t)1 << 30);
+    while (i->z.avail_out && !i->ended) {
+        if (i->z.avail_in == 0 && !feed(i))
+            break;
+        int r = inflate(&i->z, Z_NO_FLUSH);
+        i->ended = r != Z_OK && r != Z_BUF_ERROR;
+    }
+    size_t got = MIN(n, (size_t)1 << 30) - i->z.avail_out;
+    i->at += (int64_t)got;
+    return got;
+}
+
+ssize_t inflater_read(struct inflater *i, char *out, size_t n, int64_t offset)
+{
+    char skipped[4096];
+    if (offset < i->at)
+        start_over(i);
+    while (i->at < offset)
+        if (inflate_some(i, skipped, MIN(sizeof(skipped), (size_t)(offset - i->at))) == 0)
+            return 0;
+    return (ssize_t)inflate_some(i, out, n);
+}

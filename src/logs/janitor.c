@@ -13,6 +13,7 @@
 #include "base/list.h"
 #include "logs/gzip.h"
 #include "logs/names.h"
+#include "os/filetime.h"
 #include "os/lowly.h"
 
 enum { STACK = 128 << 10 };
@@ -67,8 +68,7 @@ static int open_oldest(const char *path)
 /* As old and as readable as what it was made from. */
 static void inherit(int fd, const struct stat *from)
 {
-    const struct timespec times[2] = { from->st_atim, from->st_mtim };
-    futimens(fd, times);
+    os_filetime_copy(fd, from);
     fchmod(fd, from->st_mode & 07777);
     if (fchown(fd, from->st_uid, from->st_gid) < 0) {
         /* it is ours then, and no more readable than before */
@@ -127,7 +127,8 @@ static void run(void *arg)
     while ((job = take(j))) {
         fd_done(&job->fd);
         if (job->path && !j->leave) {
-            struct janitor_done done = { .path = steal(job->path) };
+            struct janitor_done done = { .path = job->path };
+            job->path = NULL;
             done.fd = compress_one(j, done.path, &done.is);
             done.failed = done.fd < 0;
             hand_over(j, &done);

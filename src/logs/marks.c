@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -129,7 +130,7 @@ static bool is_due(const struct marks *m, struct mark now)
     if (m->n <= 0)
         return true;
     if (now.offset == m->offset)
-        return now.time - m->time >= SECOND_US; /* nothing came since */
+        return now.time != m->time; /* nothing came since: it is put right */
     return now.time - m->time >= SECOND_US || now.time < m->time || now.offset - m->offset >= APART_BYTES ||
            (int64_t)(m->n + 1) * 16 <= now.offset / SHARE + FREE_BYTES;
 }
@@ -141,11 +142,12 @@ void marks_note(struct marks_cache *c, struct marks_of of, struct mark now)
     struct slot *s = take_slot(c, of, now.offset);
     if (!s || !is_due(of.marks, now))
         return;
-    if (pwrite(s->fd, &now, 16, (off_t)(of.marks->n + 1) * 16) != 16)
+    bool another = of.marks->n == 0 || now.offset != of.marks->offset;
+    if (pwrite(s->fd, &now, 16, (off_t)(of.marks->n + another) * 16) != 16)
         return; /* a full disk: the next one is tried again */
     of.marks->time = now.time;
     of.marks->offset = now.offset;
-    of.marks->n++;
+    of.marks->n += another;
 }
 
 void marks_empty(struct marks_cache *c, struct marks_of of)
@@ -153,6 +155,16 @@ void marks_empty(struct marks_cache *c, struct marks_of of)
     own_text path = names_index(of.path, of.inode);
     marks_leave(c, of.marks);
     unlink(path);
+}
+
+void marks_move(const char *path, ino_t from, ino_t to)
+{
+    own_text old = names_index(path, from);
+    own_text new = names_index(path, to);
+    own_fd fd = open(old, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    uint64_t inode = to;
+    if (fd >= 0 && pwrite(fd, &inode, sizeof(inode), sizeof(magic)) == sizeof(inode))
+        rename(old, new);
 }
 
 /* Reading. */
@@ -201,7 +213,7 @@ struct mark *marks_read(const char *path, ino_t inode, int64_t size, size_t *n)
     return all;
 }
 
-int64_t marks_time(const struct mark *marks, size_t n, int64_t offset)
+size_t marks_find(const struct mark *marks, size_t n, int64_t offset)
 {
     size_t low = 0, high = n; /* the first mark behind offset lies in [low, high] */
     while (low < high) {
@@ -211,7 +223,13 @@ int64_t marks_time(const struct mark *marks, size_t n, int64_t offset)
         else
             high = mid;
     }
-    return low ? marks[low - 1].time : -1;
+    return low;
+}
+
+int64_t marks_time(const struct mark *marks, size_t n, int64_t offset)
+{
+    size_t i = marks_find(marks, n, offset);
+    return i ? marks[i - 1].time : -1;
 }
 
 int64_t marks_offset(const struct mark *marks, size_t n, int64_t time)

@@ -29,12 +29,15 @@ struct marks_of {
     ino_t inode;
     struct marks *marks;
 };
-void marks_note(struct marks_cache *c, struct marks_of of, struct mark m);
+void marks_note(struct marks_cache *c, struct marks_of of, struct mark now);
 void marks_empty(struct marks_cache *c, struct marks_of of); /* the log was truncated */
+void marks_move(const char *path, ino_t from, ino_t to);     /* the text is in another file now */
 void marks_leave(struct marks_cache *c, struct marks *m);    /* goes on elsewhere: lets go of the file */
 
 /* Reading: the marks of a log, in the order of offsets and of times, however it came to be. */
 struct mark *marks_read(const char *path, ino_t inode, int64_t size, size_t *n); /* NULL: none; free() */
+/* How many marks stand at or before offset. */
+size_t marks_find(const struct mark *marks, size_t n, int64_t offset);
 /* The time of what stands at offset; -1: older than the first mark. */
 int64_t marks_time(const struct mark *marks, size_t n, int64_t offset);
 /* Where to begin reading so as to miss nothing of that time or later. */

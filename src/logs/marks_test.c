@@ -69,8 +69,10 @@ TEST(nothing_new_is_no_mark)
     log_init(&l);
     note(&l, 1 * S, 0);
     note(&l, 1 * S + 500, 0);
-    free(marks_read(l.path, l.inode, 100, &n));
+    struct mark *m = marks_read(l.path, l.inode, 100, &n);
     check_int(n, 1);
+    check_int(m[0].time, 1 * S + 500);
+    free(m);
     log_done(&l);
 }
 
@@ -132,6 +134,21 @@ TEST(another_file_under_the_inode)
     own_text new = names_index(l.path, l.inode);
     check_int(rename(old, new), 0);
     check(marks_read(l.path, l.inode, 100, &n) == NULL);
+    log_done(&l);
+}
+
+TEST(moved_with_its_text)
+{
+    struct log l;
+    size_t n;
+    log_init(&l);
+    note(&l, 1 * S, 0);
+    marks_leave(l.cache, &l.marks);
+    marks_move(l.path, l.inode, 79);
+    l.inode = 79;
+    struct mark *m = marks_read(l.path, l.inode, 100, &n);
+    check_int(n, 1);
+    free(m);
     log_done(&l);
 }
 

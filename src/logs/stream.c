@@ -73,6 +73,7 @@ static void count_dropped(struct flow *f, struct stream *st, size_t n, int error
     if (n == 0)
         return;
     st->dropped += (int64_t)n;
+    st->well_at = 0;
     if (st->dropping) {
         f->dropped(f->arg, st);
         return;
@@ -110,9 +111,9 @@ static void went_well(struct flow *f, struct stream *st)
 {
     st->sink->error = 0;
     st->sink->stuck_at = 0;
-    if (!st->dropping)
+    if (!st->dropping || st->well_at)
         return;
-    st->dropping = st->untold = false;
+    st->well_at = f->env.now_ms;
     f->better(f->arg, st);
 }
 
@@ -169,8 +170,12 @@ static ssize_t write_raw(struct flow *f, struct stream *st, int fd, size_t most)
     ssize_t n = os_pump(fd, s->fd, &s->offset, most, &file_failed);
     if (n < 0 && file_failed)
         return (ssize_t)failed(f, st, fd, errno);
-    if (n > 0)
+    if (n > 0 && file_failed) {
+        sink_failed(&f->env, s, errno);
+        count_dropped(f, st, (size_t)n, s->error);
+    } else if (n > 0) {
         went_well(f, st);
+    }
     return n;
 }
 
@@ -188,6 +193,9 @@ static ssize_t finish_line(struct flow *f, struct stream *st, int fd, size_t mos
 static ssize_t move_raw(struct flow *f, struct stream *st, int fd, size_t most)
 {
     bool at_line = false;
+    int waiting;
+    if (st->sink->offset >= st->sink->full_at && os_pump_waiting(fd, &waiting) && waiting == 0)
+        return -1; /* a full file is rotated when there is something for the next one */
     int64_t room = st->sink->fd < 0 ? INT64_MAX : sink_room(&f->env, st->sink, &at_line);
     f->limited = at_line || room < (int64_t)most;
     most = (size_t)MIN((int64_t)most, room);

@@ -17,6 +17,7 @@ struct stream {
     bool dropping; /* and it was told */
     bool untold;   /* dropped more since it was told */
     int64_t since; /* mono us: due from then on */
+    int64_t well_at; /* mono ms: written again since then, and nothing dropped; 0: no */
     struct sink *sink;
     struct lines *lines; /* or NULL: raw */
     int64_t dropped;     /* bytes, in all */

@@ -1,30 +1,31 @@
 #include "logs/tail.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
+
+#include "logs/names.h"
+#include "os/filetime.h"
 
 enum {
     BLOCK = 64 << 10,
     LINE_MOST = 1 << 20, /* a longer line is given out in pieces */
-    ROTATED_MOST = 64,   /* how far back a file is looked for that was rotated while we read it */
+    GAP_MOST = 8,        /* numbers in a row that may be missing among the archives */
 };
 
 struct tail {
     char *path;
-    int fd;          /* -1: not there, or not there yet */
-    off_t at;        /* the next byte to read */
-    struct buf part; /* read already: the line that is not complete */
+    struct segment now; /* none: not there, or not there yet */
+    int64_t at;         /* the next byte to read */
+    struct buf part;    /* read already, from `given` on not given out yet */
+    size_t given, looked;
 };
 
 struct tail *tail_new(const char *path)
 {
     struct tail *t = xnew(struct tail);
     t->path = xstrdup(path);
-    t->fd = -1;
+    t->now = SEGMENT_NONE;
     return t;
 }
 
@@ -32,155 +33,230 @@ struct tail *tail_free(struct tail *t)
 {
     if (!t)
         return NULL;
-    fd_done(&t->fd);
+    segment_close(&t->now);
     buf_done(&t->part);
     free(t->path);
     free(t);
     return NULL;
 }
 
-/* Regular files alone: an app may log to /dev/null or into a pipe. */
-static int open_log(const char *path)
+bool tail_is_live(const struct tail *t)
 {
-    own_fd fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-    struct stat st;
-    if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
-        return -1;
-    return steal_fd(fd);
+    return segment_is_open(&t->now) && t->now.number == 0;
 }
 
-static void go_on_with(struct tail *t, int take_fd)
+const char *tail_path(const struct tail *t)
 {
-    fd_done(&t->fd);
-    t->fd = take_fd;
-    t->at = 0;
+    return t->path;
 }
 
-static ssize_t read_at(int fd, char *out, size_t n, off_t at)
+void tail_start(struct tail *t, struct segment *take_segment, int64_t offset)
 {
-    ssize_t r;
-    while ((r = pread(fd, out, n, at)) < 0 && errno == EINTR)
-        ;
-    return r;
-}
-
-/* Where the line begins that has `newlines` newlines behind its predecessor: the search goes backwards, a
- * block at a time. */
-static off_t find_back(int fd, off_t end, size_t newlines)
-{
-    own_text block = xmalloc(BLOCK);
-    for (off_t from; end > 0; end = from) {
-        from = end > BLOCK ? end - BLOCK : 0;
-        ssize_t n = read_at(fd, block, (size_t)(end - from), from);
-        if (n <= 0)
-            return end;
-        const char *p = block + n;
-        while (p > block)
-            if (*--p == '\n' && --newlines == 0)
-                return from + (p - block) + 1;
-    }
-    return 0;
+    segment_close(&t->now);
+    t->now = *take_segment;
+    *take_segment = SEGMENT_NONE;
+    t->at = offset;
+    buf_clear(&t->part);
+    t->given = t->looked = 0;
 }
 
 void tail_seek(struct tail *t, size_t lines)
 {
-    go_on_with(t, open_log(t->path));
-    struct stat st;
-    if (t->fd < 0 || fstat(t->fd, &st) < 0 || st.st_size == 0)
+    struct segment s = SEGMENT_NONE;
+    if (!segment_open(&s, t->path, 0))
         return;
-    char last = 0;
-    bool complete = read_at(t->fd, &last, 1, st.st_size - 1) == 1 && last == '\n';
-    t->at = find_back(t->fd, st.st_size, MAX(complete ? lines + 1 : lines, (size_t)1));
-}
-
-static void give_lines(struct tail *t, tail_line *on_line, void *arg)
-{
-    const char *at = t->part.data, *end = at + t->part.len, *newline;
-    while ((newline = memchr(at, '\n', (size_t)(end - at)))) {
-        on_line(arg, at, (size_t)(newline - at));
-        at = newline + 1;
-    }
-    if (end - at > LINE_MOST) {
-        on_line(arg, at, (size_t)(end - at));
-        at = end;
-    }
-    buf_drop(&t->part, (size_t)(at - t->part.data));
-}
-
-static void drain(struct tail *t, tail_line *on_line, void *arg)
-{
-    for (;;) {
-        buf_reserve(&t->part, BLOCK);
-        ssize_t n = read_at(t->fd, t->part.data + t->part.len, BLOCK, t->at);
-        if (n <= 0)
-            return;
-        t->at += n;
-        t->part.len += (size_t)n;
-        t->part.data[t->part.len] = '\0';
-        give_lines(t, on_line, arg);
-    }
-}
-
-static bool is_same(const struct stat *a, const char *path)
-{
-    struct stat b;
-    return stat(path, &b) == 0 && a->st_ino == b.st_ino && a->st_dev == b.st_dev;
-}
-
-/* The file that was begun after the one we hold: where ours is path.3 by now, that is path.2. */
-static int open_next(const struct tail *t, const struct stat *ours)
-{
-    for (int i = 2; i <= ROTATED_MOST; i++) {
-        own_text older = xasprintf("%s.%d", t->path, i);
-        if (access(older, F_OK) < 0)
+    int64_t start = segment_end(&s);
+    if (start < s.size && lines)
+        lines--; /* the one that is not complete counts */
+    for (int64_t found[64]; lines > 0 && start > 0;) {
+        size_t n = segment_back(&s, start, NULL, MIN(lines, ARRAY_LEN(found)), found);
+        if (n == 0)
             break;
-        if (!is_same(ours, older))
-            continue;
-        own_text next = xasprintf("%s.%d", t->path, i - 1);
-        return open_log(next);
+        start = found[n - 1];
+        lines -= n;
     }
-    return open_log(t->path);
+    tail_start(t, &s, start);
 }
 
-/* Is there a file to go on with? */
-static bool replaced(struct tail *t, tail_line *on_line, void *arg)
+/* Which file comes next. */
+
+static bool is_number(const struct tail *t, int number, bool gz)
 {
-    struct stat ours;
-    if (fstat(t->fd, &ours) < 0 || is_same(&ours, t->path))
+    struct stat st;
+    own_text name = number ? names_archive(t->path, number, gz) : xstrdup(t->path);
+    return stat(name, &st) == 0 && st.st_ino == t->now.inode && st.st_dev == t->now.dev;
+}
+
+/* It was compressed while we read it: the new file is as old as ours was. */
+static bool is_number_compressed(const struct tail *t, int number)
+{
+    struct stat st;
+    own_text name = names_archive(t->path, number, true);
+    return !t->now.gz && stat(name, &st) == 0 && os_filetime_us(&st) == t->now.modified;
+}
+
+static bool exists(const struct tail *t, int number)
+{
+    struct stat st;
+    own_text plain = names_archive(t->path, number, false);
+    own_text gz = names_archive(t->path, number, true);
+    return stat(plain, &st) == 0 || stat(gz, &st) == 0;
+}
+
+/* The number of the file we hold: archives move up, never down. -1: it is gone. */
+static int find_ours(struct tail *t)
+{
+    for (int i = MAX(t->now.number, 1), missing = 0; missing < GAP_MOST; i++) {
+        if (is_number(t, i, t->now.gz) || is_number_compressed(t, i))
+            return i;
+        missing = exists(t, i) ? 0 : missing + 1;
+    }
+    return -1;
+}
+
+/* Deleted: the oldest of those that are younger. */
+static int find_younger(const struct tail *t)
+{
+    int found = 0;
+    for (int i = 1, missing = 0; missing < GAP_MOST; i++) {
+        struct segment s = SEGMENT_NONE;
+        if (!segment_open(&s, t->path, i)) {
+            missing++;
+            continue;
+        }
+        missing = 0;
+        bool younger = s.modified > t->now.modified;
+        segment_close(&s);
+        if (!younger)
+            break;
+        found = i;
+    }
+    return found;
+}
+
+static void refresh_modified(struct tail *t)
+{
+    struct stat st;
+    if (fstat(t->now.fd, &st) == 0)
+        t->now.modified = os_filetime_us(&st);
+}
+
+/* The file that was begun after the one we hold. False: there is none yet, ours may still be written to. */
+static bool open_next(struct tail *t, struct segment *next)
+{
+    if (t->now.number == 0 && is_number(t, 0, false))
         return false;
-    int next = open_next(t, &ours);
-    if (next < 0)
-        return false; /* renamed or deleted, and nothing there yet: ours may still be written to */
-    drain(t, on_line, arg);
-    tail_flush(t, on_line, arg);
-    go_on_with(t, next);
+    refresh_modified(t);
+    int ours = find_ours(t);
+    int number = ours > 0 ? ours - 1 : find_younger(t);
+    for (; number >= 0; number--)
+        if (segment_open(next, t->path, number))
+            return true;
+    return false;
+}
+
+/* Reading. */
+
+static bool has_line(struct tail *t, struct tail_at *out)
+{
+    const char *from = t->part.data + t->given;
+    size_t n = t->part.len - t->given;
+    const char *newline = n > t->looked ? memchr(from + t->looked, '\n', n - t->looked) : NULL;
+    t->looked = n;
+    if (!newline && n <= LINE_MOST)
+        return false;
+    size_t len = newline ? (size_t)(newline - from) : n;
+    *out = (struct tail_at){ from, len, t->at - (int64_t)n };
+    t->given += newline ? len + 1 : len;
+    t->looked = 0;
+    return true;
+}
+
+static bool read_more(struct tail *t)
+{
+    buf_drop(&t->part, t->given);
+    t->given = 0;
+    buf_reserve(&t->part, BLOCK);
+    ssize_t n = segment_read(&t->now, t->part.data + t->part.len, BLOCK, t->at);
+    if (n <= 0)
+        return false;
+    t->at += n;
+    t->part.len += (size_t)n;
+    t->part.data[t->part.len] = '\0';
     return true;
 }
 
 static void notice_truncation(struct tail *t)
 {
     struct stat st;
-    if (fstat(t->fd, &st) < 0 || st.st_size >= t->at)
+    if (t->now.gz || fstat(t->now.fd, &st) < 0 || st.st_size >= t->at)
         return;
     t->at = 0;
+    t->now.has_marks = false;
+    free(steal(t->now.marks));
+    t->now.n_marks = 0;
     buf_clear(&t->part);
+    t->given = t->looked = 0;
+}
+
+bool tail_rest(struct tail *t, struct tail_at *out)
+{
+    size_t n = t->part.len - t->given;
+    if (n == 0)
+        return false;
+    *out = (struct tail_at){ t->part.data + t->given, n, t->at - (int64_t)n };
+    t->given += n;
+    t->looked = 0;
+    return true;
+}
+
+bool tail_next(struct tail *t, struct tail_at *out)
+{
+    if (!segment_is_open(&t->now)) {
+        t->at = 0;
+        if (!segment_open(&t->now, t->path, 0))
+            return false;
+    }
+    if (t->part.len > t->given && has_line(t, out))
+        return true;
+    notice_truncation(t);
+    for (;;) {
+        while (read_more(t))
+            if (has_line(t, out))
+                return true;
+        struct segment next = SEGMENT_NONE;
+        if (!open_next(t, &next))
+            return false;
+        if (read_more(t)) { /* written between our last look and the rename */
+            segment_close(&next);
+            if (has_line(t, out))
+                return true;
+            continue;
+        }
+        bool rest = tail_rest(t, out); /* its text stays where it is until the next call */
+        segment_close(&t->now);
+        t->now = next;
+        t->at = 0;
+        if (rest)
+            return true;
+    }
+}
+
+int64_t tail_time(struct tail *t, int64_t offset)
+{
+    return segment_time(&t->now, t->path, offset);
 }
 
 void tail_read(struct tail *t, tail_line *on_line, void *arg)
 {
-    if (t->fd < 0)
-        go_on_with(t, open_log(t->path));
-    if (t->fd < 0)
-        return;
-    do {
-        notice_truncation(t);
-        drain(t, on_line, arg);
-    } while (replaced(t, on_line, arg));
+    struct tail_at at;
+    while (tail_next(t, &at))
+        on_line(arg, at.line, at.n);
 }
 
 void tail_flush(struct tail *t, tail_line *on_line, void *arg)
 {
-    if (t->part.len)
-        on_line(arg, t->part.data, t->part.len);
-    buf_clear(&t->part);
+    struct tail_at at;
+    if (tail_rest(t, &at))
+        on_line(arg, at.line, at.n);
 }

@@ -1,18 +1,34 @@
-/* src/logs/tail.h: a log file read from near its end, and on and on: over rotation (rename and re-create),
- * truncation and deletion. Reads blocks, never whole files; what it gives out are whole lines. */
+/* src/logs/tail.h: a log file read from somewhere to its end, and on and on: through its archives, over
+ * rotation (rename and re-create), compression, truncation and deletion. Reads blocks, never whole files;
+ * what it gives out are whole lines. */
 #pragma once
 #include "base/text.h"
+#include "logs/segment.h"
 
 struct tail;
 typedef void tail_line(void *arg, const char *line, size_t n); /* without its newline */
 
 struct tail *tail_new(const char *path); /* opens nothing yet: the file may come later */
 struct tail *tail_free(struct tail *t);
+bool tail_is_live(const struct tail *t); /* what it reads just now is the log itself */
+const char *tail_path(const struct tail *t);
 
 /* The next read begins `lines` lines before the end; without this at the start. */
 void tail_seek(struct tail *t, size_t lines);
-/* Every line that is complete by now, in the order it was written. Rotated files (path.1, path.2 ...)
- * that came in between are read in turn. */
+/* ... there. */
+void tail_start(struct tail *t, struct segment *take_segment, int64_t offset);
+
+/* The next line that is complete by now; its text is valid until the next call. False: there is none yet. */
+struct tail_at {
+    const char *line;
+    size_t n;
+    int64_t offset; /* in the file it stands in */
+};
+bool tail_next(struct tail *t, struct tail_at *out);
+int64_t tail_time(struct tail *t, int64_t offset); /* when the line at offset, which came last, was written */
+
+/* Every line that is complete by now, in the order it was written. */
 void tail_read(struct tail *t, tail_line *on_line, void *arg);
 /* The last line, whose newline never came. */
 void tail_flush(struct tail *t, tail_line *on_line, void *arg);
+bool tail_rest(struct tail *t, struct tail_at *out); /* the same, as tail_next gives lines */

@@ -163,23 +163,35 @@ static void on_dropped(void *arg, struct stream *st)
         w->tell_at = w->flow.env.now_ms + TELL_MS;
 }
 
+/* A disk that is nearly full takes a little now and then: it is better once it has gone well for a while. */
 static void on_better(void *arg, struct stream *st)
 {
-    report(arg, (struct pump_news){ .type = PUMP_BETTER, .stream = st->id, .bytes = st->dropped });
+    struct works *w = arg;
+    if (!w->tell_at)
+        w->tell_at = w->flow.env.now_ms + TELL_MS;
+}
+
+static void tell_one(struct works *w, struct stream *st)
+{
+    bool better = st->well_at && w->flow.env.now_ms - st->well_at >= TELL_MS;
+    if (better || st->untold)
+        report(w, (struct pump_news){
+                      .type = better ? PUMP_BETTER : PUMP_DROPPED, .stream = st->id, .bytes = st->dropped });
+    st->untold = false;
+    if (better) {
+        st->dropping = false;
+        st->well_at = 0;
+    } else if (st->well_at) {
+        on_better(w, st); /* not yet */
+    }
 }
 
 static void tell_dropped(struct works *w)
 {
     w->tell_at = 0;
-    for (size_t i = 0; i < w->streams.cap; i++) {
-        struct stream *st = w->streams.slots[i].key ? w->streams.slots[i].value : NULL;
-        if (!st || !st->untold)
-            continue;
-        st->untold = false;
-        report(w,
-               (struct pump_news){
-                   .type = PUMP_DROPPED, .stream = st->id, .error = st->sink->error, .bytes = st->dropped });
-    }
+    for (size_t i = 0; i < w->streams.cap; i++)
+        if (w->streams.slots[i].key)
+            tell_one(w, w->streams.slots[i].value);
 }
 
 static bool has_inode(const char *path, ino_t inode)
@@ -196,13 +208,11 @@ static bool place_compressed(const char *path, int keep, const struct janitor_do
     int number = fstat(done->fd, &was) == 0 ? rotate_find(path, keep, was.st_ino) : 0;
     own_text plain = names_archive(path, number, false);
     own_text gz = names_archive(path, number, true);
-    own_text old_index = names_index(path, was.st_ino);
-    own_text index = names_index(path, done->is);
     if (!number || !has_inode(part, done->is)) {
         unlink(part);
         return false;
     }
-    rename(old_index, index);
+    marks_move(path, was.st_ino, done->is);
     if (rename(part, gz) < 0)
         return false;
     unlink(plain);
@@ -297,7 +307,8 @@ static void add(struct works *w, struct order *o)
         return;
     }
     struct stream *st = xnew(struct stream);
-    *st = (struct stream){ .id = o->stream, .fd = o->fd, .sink = s, .lines = steal(o->lines) };
+    *st = (struct stream){ .id = o->stream, .fd = o->fd, .sink = s, .lines = o->lines };
+    o->lines = NULL;
     assert(!map_get(&w->streams, o->stream));
     map_put(&w->streams, o->stream, st);
     if (w->recover.phase && w->recover.stream == st->id) {
@@ -371,6 +382,7 @@ static void remove_stream(struct works *w, uint64_t id)
     struct stream *st = map_get(&w->streams, id);
     if (st) {
         drain(w, st);
+        tell_one(w, st);
         forget(w, st);
     }
     report(w, (struct pump_news){ .type = PUMP_REMOVED, .stream = id });

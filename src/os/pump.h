@@ -12,7 +12,7 @@ int os_pump_pipe(int fds[2]);
 /* Moves up to `most` bytes from the pipe to the file at *offset (advanced). *offset -1: the
  * file's own position (a FIFO, a device). Returns bytes, 0 for a pipe that is empty and has no writers; -1
  * with errno, EAGAIN when the pipe is empty. *file_failed tells that the errno is of the file: nothing was
- * taken from the pipe then. */
+ * taken from the pipe then, or (bytes are returned) what was is lost. */
 ssize_t os_pump(int pipe_fd, int file_fd, int64_t *offset, size_t most, bool *file_failed);
 
 /* Moves up to `most` bytes from one pipe to another. -1 and ENOSYS: not on this system. */

@@ -1,65 +1,84 @@
-/* logs: the apps' log files, read and followed where they lie. The daemon is asked once, for their paths;
- * without one they are found in the home. So a follower costs the daemon nothing and outlives it. */
-#include <ctype.h>
-#include <dirent.h>
-#include <errno.h>
-#include <regex.h>
+/* logs: the apps' log files, read and followed where they lie: those of all apps and instances as one, in the
+ * order of time, over archives and rotations. The daemon is asked once, for their paths; without one they are
+ * found in the home. So a follower costs the daemon nothing and outlives it. */
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/file.h"
-#include "cli/cli.h"
+#include "base/time.h"
 #include "cli/follow.h"
+#include "cli/pattern.h"
+#include "cli/sources.h"
 #include "cli/status.h"
-#include "logs/tail.h"
+#include "cli/when.h"
+#include "logs/merge.h"
 #include "os/fds.h"
+#include "proto/scan.h"
 
 enum { LINES = 15, FLUSH = 64 << 10, INTERRUPTED = 130 };
 
-struct source { /* a log file */
-    char *app, *stream, *path;
-    int64_t id, instance; /* id -1: not known without a daemon */
-    bool several;         /* the app has more than one instance */
-    struct tail *tail;
-};
-
 struct logs {
     struct cli *c;
-    struct source *sources;
-    size_t n;
+    struct sources sources;
+    struct tail **tails;   /* one a source, once what was there is shown */
     struct follow *follow; /* or NULL */
-    bool raw, color;
+    struct pattern *grep, *highlight;
+    int64_t since, until;
+    bool raw, color, times;
     int width;      /* of the widest label */
     struct buf out; /* gathered, written in one go */
     struct err *e;
     bool failed;
 };
 
-struct line_to {
-    struct logs *l;
-    const struct source *s;
-};
-
 static void logs_done(struct logs *l)
 {
-    for (size_t i = 0; i < l->n; i++) {
-        free(l->sources[i].app);
-        free(l->sources[i].stream);
-        free(l->sources[i].path);
-        tail_free(l->sources[i].tail);
-    }
-    free(l->sources);
+    for (size_t i = 0; l->tails && i < l->sources.n; i++)
+        tail_free(l->tails[i]);
+    free(l->tails);
+    sources_done(&l->sources);
+    pattern_free(l->grep);
+    pattern_free(l->highlight);
     follow_free(l->follow);
     buf_done(&l->out);
 }
 
+static int64_t now_us(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_REALTIME, &t);
+    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
 /* Lines ------------------------------------------------------------------------------------------------ */
 
-static char *label(const struct source *s)
+/* What a log of type json holds: ours, so read where it lies. */
+struct entry {
+    char *message; /* NULL: it is a plain line */
+    char *time;
+    bool err;
+};
+
+static struct entry read_entry(const char *line, size_t n)
 {
-    return s->several ? xasprintf("%s %lld", s->app, (long long)s->instance) : xstrdup(s->app);
+    static const char head[] = "{\"time\":\"";
+    static const char *const names[] = { "time", "stream", "message" };
+    struct piece v[ARRAY_LEN(names)];
+    if (n < sizeof(head) || memcmp(line, head, sizeof(head) - 1) != 0 || line[n - 1] != '}')
+        return (struct entry){ 0 };
+    scan_members((struct piece){ line, n }, names, ARRAY_LEN(names), v);
+    struct entry found = { .time = piece_text(v[0]), .message = piece_text(v[2]) };
+    found.err = piece_is(v[1], "\"err\"");
+    return found;
+}
+
+static void entry_done(struct entry *entry)
+{
+    free(entry->message);
+    free(entry->time);
 }
 
 /* Always the same for the same name. */
@@ -72,26 +91,64 @@ static const char *label_color(const char *name)
     return color_code(palette[h % ARRAY_LEN(palette)]);
 }
 
-static void add_prefix(struct logs *l, const struct source *s)
+static void add_time(struct logs *l, int64_t time)
 {
-    own_text name = label(s);
+    time_t s = (time_t)(time / 1000000);
+    struct tm tm;
+    char text[32];
+    localtime_r(&s, &tm);
+    strftime(text, sizeof(text), "%m-%d %H:%M:%S", &tm);
+    buf_addf(&l->out, "%s.%03d ", text, (int)(time / 1000 % 1000));
+}
+
+/* The bar is red before what was said on standard error. */
+static void add_prefix(struct logs *l, const struct source *s, bool err, int64_t time)
+{
+    own_text name = source_label(s);
+    if (l->times)
+        add_time(l, time);
     if (l->color)
-        buf_addf(&l->out, "%s%-*s |%s ", label_color(s->app), l->width, name, color_code("reset"));
+        buf_addf(&l->out, "%s%-*s%s |%s ", label_color(s->app), l->width, name, err ? color_code("red") : "",
+                 color_code("reset"));
     else
         buf_addf(&l->out, "%-*s | ", l->width, name);
 }
 
-static void add_json(struct logs *l, const struct source *s, const char *line, size_t n)
+static void add_json(struct logs *l, const struct source *s, const struct entry *entry, int64_t time,
+                     const char *line, size_t n)
 {
+    char text[TIME_TEXT];
     struct json_out j = JSON_OUT(&l->out);
     json_open(&j, NULL, '{');
+    json_str(&j, "time", entry->time ? entry->time : time_rfc3339(time / 1000, text));
     json_str(&j, "app", s->app);
     if (s->id >= 0)
         json_int(&j, "id", s->id);
     json_int(&j, "instance", s->instance);
-    json_str(&j, "stream", s->stream);
+    json_str(&j, "stream", entry->message && entry->err ? "err" : s->stream);
     json_strn(&j, "message", line, n);
     json_close(&j, '}');
+}
+
+/* What was looked for stands out. */
+static void add_painted(struct logs *l, struct pattern *p, const char *line, size_t n)
+{
+    size_t at = 0, start, end;
+    while (at < n && pattern_find(p, line, n, at, &start, &end)) {
+        if (end == start) { /* matches nothing, anywhere */
+            if (start >= n)
+                break;
+            buf_add(&l->out, line + at, start + 1 - at);
+            at = start + 1;
+            continue;
+        }
+        buf_add(&l->out, line + at, start - at);
+        buf_adds(&l->out, "\x1b[1;30;43m");
+        buf_add(&l->out, line + start, end - start);
+        buf_adds(&l->out, color_code("reset"));
+        at = end;
+    }
+    buf_add(&l->out, line + at, n - at);
 }
 
 static void flush(struct logs *l)
@@ -101,199 +158,107 @@ static void flush(struct logs *l)
     buf_clear(&l->out);
 }
 
-static void on_line(void *arg, const char *line, size_t n)
+static void show_line(struct logs *l, const struct source *s, int64_t time, const char *line, size_t n)
 {
-    const struct line_to *to = arg;
-    struct logs *l = to->l;
+    struct pattern *paint = l->highlight ? l->highlight : l->grep;
+    struct entry entry = l->raw ? (struct entry){ 0 } : read_entry(line, n);
+    if (entry.message) {
+        line = entry.message;
+        n = strlen(line);
+    }
     if (l->c->json) {
-        add_json(l, to->s, line, n);
+        add_json(l, s, &entry, time, line, n);
     } else {
         if (!l->raw)
-            add_prefix(l, to->s);
-        buf_add(&l->out, line, n);
+            add_prefix(l, s, entry.message ? entry.err : strcmp(s->stream, "err") == 0, time);
+        if (paint && l->color && !l->raw)
+            add_painted(l, paint, line, n);
+        else
+            buf_add(&l->out, line, n);
     }
     buf_addc(&l->out, '\n');
+    entry_done(&entry);
     if (l->out.len > FLUSH)
         flush(l);
 }
 
-static void read_source(struct logs *l, size_t i)
+static bool is_wanted(void *arg, const char *line, size_t n)
 {
-    struct line_to to = { l, &l->sources[i] };
-    tail_read(l->sources[i].tail, on_line, &to);
+    const struct logs *l = arg;
+    return !l->grep || pattern_matches(l->grep, line, n);
 }
 
-static void last_words(struct logs *l)
-{
-    for (size_t i = 0; i < l->n; i++) {
-        struct line_to to = { l, &l->sources[i] };
-        tail_flush(l->sources[i].tail, on_line, &to);
-    }
-    flush(l);
-}
+/* What is there ----------------------------------------------------------------------------------------- */
 
-/* Sources ---------------------------------------------------------------------------------------------- */
-
-static struct source *find_source(const struct logs *l, const char *path)
+static bool on_line(void *arg, size_t which, int64_t time, const char *line, size_t n)
 {
-    for (size_t i = 0; i < l->n; i++)
-        if (strcmp(l->sources[i].path, path) == 0)
-            return &l->sources[i];
-    return NULL;
-}
-
-static bool wants_stream(const struct logs *l, const char *stream)
-{
-    bool out = args_has(&l->c->args, "out"), err = args_has(&l->c->args, "err");
-    return out == err || (strcmp(stream, "out") == 0 ? out : err);
-}
-
-/* Both streams and all instances may share a file: it is read once. */
-static void add_source(struct logs *l, const char *app, int64_t id, int64_t instance, const char *stream,
-                       const char *path)
-{
-    if (!wants_stream(l, stream) || find_source(l, path))
-        return;
-    l->sources = xrealloc(l->sources, (l->n + 1) * sizeof(*l->sources));
-    l->sources[l->n++] = (struct source){
-        .app = xstrdup(app),
-        .stream = xstrdup(stream),
-        .path = xstrdup(path),
-        .id = id,
-        .instance = instance,
-        .tail = tail_new(path),
-    };
+    struct logs *l = arg;
+    show_line(l, &l->sources.all[which], time, line, n);
+    return !l->failed;
 }
 
 static void settle_labels(struct logs *l)
 {
-    for (size_t i = 0; i < l->n; i++)
-        for (size_t k = 0; k < l->n && !l->sources[i].several; k++)
-            l->sources[i].several = l->sources[i].instance != l->sources[k].instance &&
-                                    strcmp(l->sources[i].app, l->sources[k].app) == 0;
-    for (size_t i = 0; i < l->n; i++) {
-        own_text name = label(&l->sources[i]);
+    for (size_t i = 0; i < l->sources.n; i++) {
+        own_text name = source_label(&l->sources.all[i]);
         l->width = MAX(l->width, (int)strlen(name));
     }
 }
 
-static int ask_daemon(struct logs *l, struct err *e)
+/* The last lines of all; with a time to begin at, everything from there. */
+static size_t lines_wanted(const struct logs *l)
 {
-    own_text params = cli_select(l->c, NULL);
-    own_json result = NULL;
-    if (cli_ask_running(l->c, "log.files", params, &result, e) < 0)
-        return -1;
-    size_t i;
-    json_t *file;
-    json_array_foreach(json_object_get(result, "files"), i, file) add_source(
-        l, json_get_str(file, "app", "?"), json_get_int(file, "id", -1), json_get_int(file, "instance", 0),
-        json_get_str(file, "stream", "out"), json_get_str(file, "path", ""));
-    return 0;
+    bool all = args_has(&l->c->args, "since") && !args_has(&l->c->args, "lines");
+    return all ? SIZE_MAX : (size_t)args_count(&l->c->args, "lines", LINES);
 }
 
-/* <app>-out.log, <app>-error-2.log: cuts the name into its parts; false: another kind of file. */
-static bool parse_name(char *name, int64_t *instance, const char **stream)
+static void show_last(struct logs *l)
 {
-    if (!text_ends(name, ".log"))
-        return false;
-    name[strlen(name) - strlen(".log")] = '\0';
-    char *dash = strrchr(name, '-');
-    *instance = 0;
-    if (dash && isdigit((unsigned char)dash[1])) {
-        *instance = strtoll(dash + 1, NULL, 10);
-        *dash = '\0';
-        dash = strrchr(name, '-');
+    const char **paths = xcalloc(l->sources.n + 1, sizeof(*paths));
+    struct segment_filter *filters = xcalloc(l->sources.n + 1, sizeof(*filters));
+    for (size_t i = 0; i < l->sources.n; i++) {
+        paths[i] = l->sources.all[i].path;
+        filters[i] = (struct segment_filter){ l->grep ? is_wanted : NULL, l };
     }
-    *stream = dash && strcmp(dash, "-out") == 0 ? "out" : dash && strcmp(dash, "-error") == 0 ? "err" : NULL;
-    if (*stream)
-        *dash = '\0';
-    return *stream;
+    struct merge m = {
+        .paths = paths,
+        .n = l->sources.n,
+        .lines = lines_wanted(l),
+        .now = now_us(),
+        .since = l->since,
+        .until = l->until,
+        .filters = filters,
+        .line = on_line,
+        .arg = l,
+    };
+    l->tails = merge_run(&m);
+    free(paths);
+    free(filters);
 }
 
-/* The selectors that need no daemon: a name, all, /regex/. 1, 0, or -1: not a regular expression. */
-static int word_matches(const char *word, const char *app, struct err *e)
+static void show_next(struct logs *l, size_t i)
 {
-    size_t n = strlen(word);
-    if (n < 3 || word[0] != '/' || word[n - 1] != '/')
-        return strcmp(word, "all") == 0 || strcmp(word, app) == 0;
-    own_text pattern = xstrndup(word + 1, n - 2);
-    regex_t re;
-    int r = regcomp(&re, pattern, REG_EXTENDED | REG_NOSUB);
-    if (r != 0)
-        return err_set(e, ERR_USAGE, "`%s` is not a regular expression", word);
-    bool found = regexec(&re, app, 0, NULL, 0) == 0;
-    regfree(&re);
-    return found;
+    struct tail_at at;
+    while (!l->failed && tail_next(l->tails[i], &at))
+        if (is_wanted(l, at.line, at.n))
+            show_line(l, &l->sources.all[i], now_us(), at.line, at.n);
 }
 
-static int is_selected(const struct logs *l, const char *app, struct err *e)
+/* Lines whose end never came. */
+static void last_words(struct logs *l)
 {
-    if (l->c->args.n_words == 0)
-        return 1;
-    int r = 0;
-    for (const char **w = l->c->args.words; *w && r == 0; w++)
-        r = word_matches(*w, app, e);
-    return r;
-}
-
-static int by_path(const void *a, const void *b)
-{
-    return strcmp(((const struct source *)a)->path, ((const struct source *)b)->path);
-}
-
-static int add_found(struct logs *l, const char *folder, const char *file, struct err *e)
-{
-    own_text name = xstrdup(file);
-    int64_t instance;
-    const char *stream;
-    if (!parse_name(name, &instance, &stream))
-        return 0;
-    int r = is_selected(l, name, e);
-    if (r <= 0)
-        return r;
-    own_text path = path_join(folder, file);
-    add_source(l, name, -1, instance, stream, path);
-    return 0;
-}
-
-static int search_home(struct logs *l, struct err *e)
-{
-    own_text folder = path_join(l->c->home, "logs");
-    DIR *d = opendir(folder);
-    if (!d)
-        return errno == ENOENT ? 0 : err_sys(e, "%s", folder);
-    int r = 0;
-    for (const struct dirent *entry; r == 0 && (entry = readdir(d));)
-        r = add_found(l, folder, entry->d_name, e);
-    closedir(d);
-    if (l->n)
-        qsort(l->sources, l->n, sizeof(*l->sources), by_path);
-    return r;
-}
-
-static int find_sources(struct logs *l, struct err *e)
-{
-    if (ask_daemon(l, e) < 0) {
-        if (!cli_no_daemon(e))
-            return -1;
-        if (search_home(l, e) < 0)
-            return -1;
-        if (l->n == 0 && l->c->args.n_words) {
-            err_set(e, ERR_NOT_FOUND, "no log file of %s in %s/logs", l->c->args.words[0], l->c->home);
-            return err_hint(e, "no daemon is running; velos logs alone shows what there is");
-        }
-    }
-    settle_labels(l);
-    if (l->n == 0)
-        out_note("no log files yet");
-    return 0;
+    struct tail_at at;
+    for (size_t i = 0; i < l->sources.n; i++)
+        if (tail_rest(l->tails[i], &at) && is_wanted(l, at.line, at.n) && l->until == INT64_MAX)
+            show_line(l, &l->sources.all[i], now_us(), at.line, at.n);
+    flush(l);
 }
 
 /* Following -------------------------------------------------------------------------------------------- */
 
 static void on_changed(void *arg, size_t i)
 {
-    read_source(arg, i);
+    show_next(arg, i);
 }
 
 /* A log file of an app that was not there when we began: the daemon knows whose it is. Its watch comes before
@@ -302,22 +267,26 @@ static void on_appeared(void *arg, const char *path)
 {
     struct logs *l = arg;
     struct err ignored; /* no daemon, or no app of ours: then it is none of our files either */
-    size_t before = l->n;
-    if (!text_ends(path, ".log"))
+    size_t before = l->sources.n;
+    if (!text_ends(path, ".log") || path_base(path)[0] == '.')
         return;
     cli_disconnect(l->c);
-    if (ask_daemon(l, &ignored) < 0)
+    if (sources_ask(l->c, &l->sources, &ignored) < 0)
         return;
     settle_labels(l);
-    for (size_t i = before; i < l->n; i++) {
-        follow_add(l->follow, l->sources[i].path);
-        read_source(l, i);
+    l->tails = xrealloc(l->tails, (l->sources.n + 1) * sizeof(struct tail *));
+    for (size_t i = before; i < l->sources.n; i++) {
+        l->tails[i] = tail_new(l->sources.all[i].path);
+        follow_add(l->follow, l->sources.all[i].path);
+        show_next(l, i);
     }
 }
 
 static int follow(struct logs *l)
 {
     struct follow_hooks hooks = { on_changed, on_appeared, l };
+    for (size_t i = 0; i < l->sources.n; i++)
+        show_next(l, i);
     for (;;) {
         flush(l);
         if (l->failed)
@@ -342,37 +311,74 @@ static void watch_home(struct logs *l)
     follow_folder(l->follow, folder);
 }
 
-static void begin_following(struct logs *l)
-{
-    for (size_t i = 0; i < l->n; i++)
-        follow_add(l->follow, l->sources[i].path);
-}
-
 static int show(struct logs *l)
 {
-    size_t lines = (size_t)args_count(&l->c->args, "lines", LINES);
     os_fds_raise_limit(); /* each file is open while it is followed */
-    if (l->follow)
-        begin_following(l);
-    for (size_t i = 0; i < l->n; i++) {
-        tail_seek(l->sources[i].tail, lines);
-        read_source(l, i);
-    }
-    if (l->follow)
+    for (size_t i = 0; l->follow && i < l->sources.n; i++)
+        follow_add(l->follow, l->sources.all[i].path);
+    show_last(l);
+    if (l->follow && !l->failed)
         return follow(l);
     last_words(l);
     return l->failed ? -1 : 0;
 }
 
+/* ----------------------------------------------------------------------------------------------------- */
+
+static int read_time(const struct logs *l, const char *option, int64_t *out, struct err *e)
+{
+    const char *text = args_text(&l->c->args, option, NULL);
+    if (text && when_parse(text, now_us(), out, e) < 0)
+        return err_in(e, "--%s", option);
+    return 0;
+}
+
+static int read_pattern(const struct logs *l, const char *option, struct pattern **out, struct err *e)
+{
+    const char *text = args_text(&l->c->args, option, NULL);
+    if (text && pattern_new(text, out, e) < 0)
+        return err_in(e, "--%s", option);
+    return 0;
+}
+
+static int read_options(struct logs *l, struct err *e)
+{
+    const struct args *a = &l->c->args;
+    l->raw = args_has(a, "raw");
+    l->times = args_has(a, "time");
+    l->color = out_color_wanted(l->c->color, STDOUT_FILENO);
+    l->since = INT64_MIN;
+    l->until = INT64_MAX;
+    l->sources.out = args_has(a, "out") || !args_has(a, "err");
+    l->sources.err = args_has(a, "err") || !args_has(a, "out");
+    if (args_has(a, "until") && args_has(a, "follow"))
+        return err_set(e, ERR_USAGE, "--until and --follow: what comes now is later");
+    if (read_time(l, "since", &l->since, e) < 0 || read_time(l, "until", &l->until, e) < 0)
+        return -1;
+    return read_pattern(l, "grep", &l->grep, e) < 0 || read_pattern(l, "highlight", &l->highlight, e) < 0 ? -1
+                                                                                                          : 0;
+}
+
+static bool follows(const struct args *a)
+{
+    bool by_default = isatty(STDOUT_FILENO) && !args_has(a, "no-follow") && !args_has(a, "until");
+    return args_has(a, "follow") || by_default;
+}
+
 static int logs_run(struct cli *c, struct err *e)
 {
-    struct logs l = { .c = c, .e = e, .raw = args_has(&c->args, "raw") };
-    l.color = out_color_wanted(c->color, STDOUT_FILENO);
-    if (args_has(&c->args, "follow") || (isatty(STDOUT_FILENO) && !args_has(&c->args, "no-follow")))
+    struct logs l = { .c = c, .e = e };
+    int status = read_options(&l, e);
+    if (status == 0 && follows(&c->args))
         watch_home(&l);
-    int status = find_sources(&l, e);
     if (status == 0)
+        status = sources_find(c, &l.sources, e);
+    if (status == 0) {
+        settle_labels(&l);
+        if (l.sources.n == 0)
+            out_note("no log files yet");
         status = show(&l);
+    }
     logs_done(&l);
     return status;
 }
@@ -381,18 +387,26 @@ const struct cmd cmd_logs = {
     .name = "logs",
     .usage = "logs [<app>...]",
     .about = "The last lines of the apps' output; on a terminal, and with -f, those to come.",
-    .more = "Reads the log files themselves, with or without a daemon, and follows them over rotations, "
-            "restarts and\n"
-            "deaths of app and daemon.",
+    .more = "All of it in the order of time, over rotated and compressed files. Reads the log files "
+            "themselves, with or "
+            "without a\ndaemon, and follows them over rotations, restarts and deaths of app and daemon. A "
+            "time is 10m "
+            "(ago), 14:30,\n2026-11-23 14:30, today or now; RE is a regular expression as of Perl (PCRE2).",
     .args = { .max = ARGS_ANY },
     .opts =
-        (const struct opt[]){ { 'n', "lines", OPT_COUNT, "So many last lines of each file [15].", "N" },
-                              { 'f', "follow", OPT_FLAG, "Go on with what is written." },
-                              { 0, "no-follow", OPT_FLAG, "End after the last lines, on a terminal too." },
-                              { 0, "out", OPT_FLAG, "Standard output alone." },
-                              { 0, "err", OPT_FLAG, "Standard error alone." },
-                              { 0, "raw", OPT_FLAG, "Lines as they are, without the app's name." },
-                              { 0 } },
+        (const struct opt[]){
+            { 'n', "lines", OPT_COUNT, "So many last lines in all [15; with --since: all].", "N" },
+            { 'f', "follow", OPT_FLAG, "Go on with what is written." },
+            { 0, "no-follow", OPT_FLAG, "End after the last lines, on a terminal too." },
+            { 0, "since", OPT_TEXT, "Nothing older.", "TIME" },
+            { 0, "until", OPT_TEXT, "Nothing younger.", "TIME" },
+            { 'g', "grep", OPT_TEXT, "Lines that match alone.", "RE" },
+            { 0, "highlight", OPT_TEXT, "What matches stands out.", "RE" },
+            { 0, "out", OPT_FLAG, "Standard output alone." },
+            { 0, "err", OPT_FLAG, "Standard error alone." },
+            { 't', "time", OPT_FLAG, "When each line was written, in front." },
+            { 0, "raw", OPT_FLAG, "Lines as they are, without the app's name." },
+            { 0 } },
     .flags = CMD_ASKS_DAEMON,
     .words = WORDS_APPS,
     .run = logs_run,

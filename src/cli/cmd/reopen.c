@@ -9,7 +9,8 @@ static int reopen_run(struct cli *c, struct err *e)
 const struct cmd cmd_reopen = {
     .name = "reopen",
     .usage = "reopen [<app>...]",
-    .about = "Open log files by their names again, after somebody else has moved them (logrotate's postrotate).",
+    .about =
+        "Open log files by their names again, after somebody else has moved them (logrotate's postrotate).",
     .args = { .max = ARGS_ANY },
     .flags = CMD_ASKS_DAEMON,
     .words = WORDS_APPS,

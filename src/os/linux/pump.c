@@ -14,7 +14,7 @@ int os_pump_pipe(int fds[2])
 }
 
 /* Some files cannot be spliced to (a tty, procfs): read what fits and write it. What was read and cannot be
- * written is lost to this process alone: such a file keeps no promise anyway. */
+ * written is lost: such a file keeps no promise anyway. */
 static ssize_t copy(int pipe_fd, int file_fd, size_t most, bool *file_failed)
 {
     char block[16384];
@@ -23,7 +23,7 @@ static ssize_t copy(int pipe_fd, int file_fd, size_t most, bool *file_failed)
         ssize_t w = write(file_fd, block + done, (size_t)(n - done));
         if (w < 0 && errno != EINTR) {
             *file_failed = true;
-            return -1;
+            return n;
         }
         done += w > 0 ? w : 0;
     }

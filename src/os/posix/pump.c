@@ -1,6 +1,6 @@
 /* By read(2) and write(2): the bytes stop in our memory, so what was read and cannot be written is lost (a
- * full disk), and so is what a SIGKILL finds in between. Where there is splice(2) neither happens. The pipe is
- * a pair of sockets, which can be peeked into. */
+ * full disk), and so is what a SIGKILL finds in between. Where there is splice(2) neither happens. The pipe
+ * is a pair of sockets, which can be peeked into. */
 #include "os/pump.h"
 
 #include <errno.h>
@@ -38,7 +38,7 @@ ssize_t os_pump(int pipe_fd, int file_fd, int64_t *offset, size_t most, bool *fi
         ssize_t w = put(file_fd, block + done, (size_t)(n - done), offset);
         if (w < 0 && errno != EINTR) {
             *file_failed = true;
-            return -1;
+            return n;
         }
         if (w > 0) {
             done += w;

@@ -1,0 +1,58 @@
+#include "cli/pattern.h"
+
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include <pcre2.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct pattern {
+    pcre2_code *code;
+    pcre2_match_data *data;
+};
+
+int pattern_new(const char *text, struct pattern **out, struct err *e)
+{
+    int number;
+    PCRE2_SIZE at;
+    /* Lines may be anything: what is not UTF-8 in them matches nothing but itself. */
+    pcre2_code *code = pcre2_compile((PCRE2_SPTR)text, strlen(text), PCRE2_UTF | PCRE2_MATCH_INVALID_UTF,
+                                     &number, &at, NULL);
+    if (!code) {
+        PCRE2_UCHAR why[120];
+        pcre2_get_error_message(number, why, sizeof(why));
+        return err_set(e, ERR_USAGE, "`%.60s` is no regular expression: %s, at character %zu", text,
+                       (const char *)why, at + 1);
+    }
+    pcre2_jit_compile(code, PCRE2_JIT_COMPLETE); /* where there is none it is interpreted */
+    struct pattern *p = xnew(struct pattern);
+    p->code = code;
+    p->data = pcre2_match_data_create_from_pattern(code, NULL);
+    *out = p;
+    return 0;
+}
+
+struct pattern *pattern_free(struct pattern *p)
+{
+    if (!p)
+        return NULL;
+    pcre2_match_data_free(p->data);
+    pcre2_code_free(p->code);
+    free(p);
+    return NULL;
+}
+
+bool pattern_find(struct pattern *p, const char *line, size_t n, size_t from, size_t *start, size_t *end)
+{
+    if (pcre2_match(p->code, (PCRE2_SPTR)line, n, from, 0, p->data, NULL) < 1)
+        return false;
+    const PCRE2_SIZE *at = pcre2_get_ovector_pointer(p->data);
+    *start = at[0];
+    *end = at[1];
+    return true;
+}
+
+bool pattern_matches(struct pattern *p, const char *line, size_t n)
+{
+    size_t start, end;
+    return pattern_find(p, line, n, 0, &start, &end);
+}

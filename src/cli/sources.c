@@ -1,0 +1,200 @@
+#include "cli/sources.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <regex.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "proto/scan.h"
+
+void sources_done(struct sources *s)
+{
+    for (size_t i = 0; i < s->n; i++) {
+        free(s->all[i].app);
+        free(s->all[i].path);
+    }
+    free(s->all);
+    map_done(&s->by_path);
+    *s = (struct sources){ 0 };
+}
+
+char *source_label(const struct source *s)
+{
+    return s->several ? xasprintf("%s %lld", s->app, (long long)s->instance) : xstrdup(s->app);
+}
+
+/* FNV-1a; a key is never 0. */
+static uint64_t path_key(const char *path)
+{
+    uint64_t h = 14695981039346656037u;
+    for (; *path; path++)
+        h = (h ^ (unsigned char)*path) * 1099511628211u;
+    return h | 1;
+}
+
+static bool is_known(const struct sources *s, const char *path)
+{
+    size_t place = (size_t)map_get(&s->by_path, path_key(path));
+    if (!place || strcmp(s->all[place - 1].path, path) == 0)
+        return place;
+    for (size_t i = 0; i < s->n; i++)
+        if (strcmp(s->all[i].path, path) == 0)
+            return true;
+    return false;
+}
+
+static void add(struct sources *s, struct source take)
+{
+    bool wanted = strcmp(take.stream, "out") == 0 ? s->out : s->err;
+    if (!wanted || !take.path || !take.app || is_known(s, take.path)) {
+        free(take.app);
+        free(take.path);
+        return;
+    }
+    s->all = xrealloc(s->all, (s->n + 1) * sizeof(*s->all));
+    s->all[s->n++] = take;
+    map_put(&s->by_path, path_key(take.path), (void *)s->n);
+}
+
+static void find_several(struct sources *s)
+{
+    for (size_t i = 0; i < s->n; i++)
+        for (size_t k = 0; k < s->n && !s->all[i].several; k++)
+            s->all[i].several =
+                s->all[i].instance != s->all[k].instance && strcmp(s->all[i].app, s->all[k].app) == 0;
+}
+
+/* From the daemon. A large answer is read where it lies. */
+
+static void add_answered(struct sources *s, struct piece file)
+{
+    static const char *const names[] = { "app", "id", "instance", "stream", "path" };
+    struct piece v[ARRAY_LEN(names)];
+    struct source found = { .id = -1 };
+    scan_members(file, names, ARRAY_LEN(names), v);
+    piece_int(v[1], &found.id);
+    piece_int(v[2], &found.instance);
+    found.app = piece_text(v[0]);
+    found.stream = piece_is(v[3], "\"err\"") ? "err" : "out";
+    found.path = piece_text(v[4]);
+    add(s, found);
+}
+
+int sources_ask(struct cli *c, struct sources *s, struct err *e)
+{
+    static const char *const names[] = { "files" };
+    own_text params = cli_select(c, NULL);
+    own_buf result = { 0 };
+    struct piece files, file;
+    size_t at = 0;
+    if (cli_ask_text(c, "log.files", params, &result, e) < 0)
+        return -1;
+    scan_members((struct piece){ result.data, result.len }, names, 1, &files);
+    while (scan_item(files, &at, &file))
+        add_answered(s, file);
+    find_several(s);
+    return 0;
+}
+
+/* From the home. */
+
+/* <app>-out.log, <app>-error-2.log: cuts the name into its parts; false: another kind of file. */
+static bool parse_name(char *name, struct source *out)
+{
+    if (!text_ends(name, ".log"))
+        return false;
+    name[strlen(name) - strlen(".log")] = '\0';
+    char *dash = strrchr(name, '-');
+    out->instance = 0;
+    if (dash && isdigit((unsigned char)dash[1])) {
+        out->instance = strtoll(dash + 1, NULL, 10);
+        *dash = '\0';
+        dash = strrchr(name, '-');
+    }
+    out->stream = dash && strcmp(dash, "-out") == 0     ? "out"
+                  : dash && strcmp(dash, "-error") == 0 ? "err"
+                                                        : NULL;
+    if (out->stream)
+        *dash = '\0';
+    return out->stream;
+}
+
+/* The selectors that need no daemon: a name, all, /regex/. 1, 0, or -1: not a regular expression. */
+static int word_matches(const char *word, const char *app, struct err *e)
+{
+    size_t n = strlen(word);
+    if (n < 3 || word[0] != '/' || word[n - 1] != '/')
+        return strcmp(word, "all") == 0 || strcmp(word, app) == 0;
+    own_text pattern = xstrndup(word + 1, n - 2);
+    regex_t re;
+    int r = regcomp(&re, pattern, REG_EXTENDED | REG_NOSUB);
+    if (r != 0)
+        return err_set(e, ERR_USAGE, "`%s` is not a regular expression", word);
+    bool found = regexec(&re, app, 0, NULL, 0) == 0;
+    regfree(&re);
+    return found;
+}
+
+static int is_selected(const struct cli *c, const char *app, struct err *e)
+{
+    if (c->args.n_words == 0)
+        return 1;
+    int r = 0;
+    for (const char **w = c->args.words; *w && r == 0; w++)
+        r = word_matches(*w, app, e);
+    return r;
+}
+
+static int add_found(const struct cli *c, struct sources *s, const char *folder, const char *file,
+                     struct err *e)
+{
+    own_text name = xstrdup(file);
+    struct source found = { .id = -1 };
+    if (file[0] == '.' || !parse_name(name, &found))
+        return 0;
+    int r = is_selected(c, name, e);
+    if (r <= 0)
+        return r;
+    found.app = steal(name);
+    found.path = path_join(folder, file);
+    add(s, found);
+    return 0;
+}
+
+static int by_path(const void *a, const void *b)
+{
+    return strcmp(((const struct source *)a)->path, ((const struct source *)b)->path);
+}
+
+static int search_home(const struct cli *c, struct sources *s, struct err *e)
+{
+    own_text folder = path_join(c->home, "logs");
+    DIR *d = opendir(folder);
+    if (!d)
+        return errno == ENOENT ? 0 : err_sys(e, "%s", folder);
+    int r = 0;
+    for (const struct dirent *entry; r == 0 && (entry = readdir(d));)
+        r = add_found(c, s, folder, entry->d_name, e);
+    closedir(d);
+    if (s->n)
+        qsort(s->all, s->n, sizeof(*s->all), by_path);
+    for (size_t i = 0; i < s->n; i++)
+        map_put(&s->by_path, path_key(s->all[i].path), (void *)(i + 1));
+    find_several(s);
+    return r;
+}
+
+int sources_find(struct cli *c, struct sources *s, struct err *e)
+{
+    if (sources_ask(c, s, e) == 0)
+        return 0;
+    if (!cli_no_daemon(e) || search_home(c, s, e) < 0)
+        return -1;
+    if (s->n || !c->args.n_words)
+        return 0;
+    err_set(e, ERR_NOT_FOUND, "no log file of %s in %s/logs", c->args.words[0], c->home);
+    return err_hint(e, "no daemon is running; velos logs alone shows what there is");
+}

@@ -1,0 +1,169 @@
+#include "logs/history.h"
+
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include "logs/names.h"
+#include "os/filetime.h"
+
+enum {
+    AT_ONCE = 64,      /* lines looked for in one go, of a file that can be read from its end ... */
+    GZ_AT_ONCE = 4096, /* ... and of one that has to be read from its start */
+    GZ_MOST = 1 << 20,
+    LATE_US = 10 * 1000, /* a file's time is that of the clock's last tick */
+    GAP_MOST = 8,
+};
+
+struct history {
+    char *path;
+    const struct segment_filter *filter;
+    int64_t until;
+    struct segment now;
+    int64_t bound;  /* no line of the next file is younger; INT64_MIN: there is no next file */
+    int next;       /* its number */
+    int64_t *found; /* starts of lines of `now`, the last one first */
+    size_t n, taken;
+    bool all_found;      /* nothing is before the last of them */
+    int64_t rest_bound;  /* ... or no line there is younger */
+    struct segment from; /* where the oldest taken line stands, if not in `now` */
+    int64_t start;       /* ... and its offset; -1: none was taken */
+};
+
+static int64_t bound_of(const char *path, int number)
+{
+    struct stat st;
+    for (int gz = 0; gz <= (number > 0); gz++) {
+        own_text name = number ? names_archive(path, number, gz) : xstrdup(path);
+        if (stat(name, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0)
+            return os_filetime_us(&st) + LATE_US;
+    }
+    return INT64_MIN;
+}
+
+static void find_next(struct history *h, int number)
+{
+    h->bound = INT64_MIN;
+    for (int missing = 0; missing < GAP_MOST && h->bound == INT64_MIN; missing++) {
+        h->next = number + missing;
+        h->bound = bound_of(h->path, h->next);
+    }
+}
+
+struct history *history_new(const char *path, const struct segment_filter *filter, int64_t until)
+{
+    struct history *h = xnew(struct history);
+    h->path = xstrdup(path);
+    h->filter = filter;
+    h->until = until;
+    h->now = h->from = SEGMENT_NONE;
+    h->start = -1;
+    h->all_found = true;
+    find_next(h, 0);
+    return h;
+}
+
+struct history *history_free(struct history *h)
+{
+    if (!h)
+        return NULL;
+    segment_close(&h->now);
+    segment_close(&h->from);
+    free(h->found);
+    free(h->path);
+    free(h);
+    return NULL;
+}
+
+bool history_is_exact(const struct history *h)
+{
+    return h->taken < h->n;
+}
+
+int64_t history_time(const struct history *h)
+{
+    if (!history_is_exact(h))
+        return h->all_found ? h->bound : h->rest_bound;
+    return segment_time((struct segment *)&h->now, h->path, h->found[h->taken]);
+}
+
+static void find_more(struct history *h, size_t most)
+{
+    size_t want =
+        h->now.gz ? MAX(MIN(most, (size_t)GZ_MOST), (size_t)GZ_AT_ONCE) : MIN(most, (size_t)AT_ONCE);
+    int64_t before = h->n ? h->found[h->n - 1] : segment_before(&h->now, h->path, h->until);
+    h->found = xrealloc(h->found, (want + 1) * sizeof(*h->found));
+    h->n = segment_back(&h->now, before, h->filter, want, h->found);
+    h->taken = 0;
+    h->all_found = h->n < want;
+    if (h->n)
+        h->rest_bound = segment_time(&h->now, h->path, h->found[h->n - 1]);
+}
+
+/* The file whose lines were taken last is kept for who reads on from there. */
+static bool open_next(struct history *h)
+{
+    if (h->bound == INT64_MIN)
+        return false;
+    if (h->start >= 0 && segment_is_open(&h->now) && h->n) {
+        segment_close(&h->from);
+        h->from = h->now;
+        h->now = SEGMENT_NONE;
+    }
+    segment_close(&h->now);
+    h->n = h->taken = 0;
+    h->all_found = true;
+    h->rest_bound = h->bound;
+    if (segment_open(&h->now, h->path, h->next))
+        h->all_found = false;
+    find_next(h, h->next + 1);
+    return true;
+}
+
+void history_look(struct history *h, size_t most)
+{
+    while (!history_is_exact(h)) {
+        if (!h->all_found)
+            find_more(h, most);
+        else if (!open_next(h))
+            return;
+    }
+}
+
+void history_back(struct history *h)
+{
+    h->start = h->found[h->taken++];
+    segment_close(&h->from); /* ours is in the file we hold */
+}
+
+struct tail *history_tail(struct history *h)
+{
+    struct tail *t = tail_new(h->path);
+    struct segment s = SEGMENT_NONE;
+    if (h->start >= 0)
+        tail_start(t, segment_is_open(&h->from) ? &h->from : &h->now, h->start);
+    else if (segment_open(&s, h->path, 0))
+        tail_start(t, &s, segment_end(&s));
+    return t;
+}
+
+/* Going back file by file: the first that was begun before `time`. */
+struct tail *history_since(struct history *h, int64_t time)
+{
+    struct tail *t = tail_new(h->path);
+    struct segment oldest = SEGMENT_NONE, s = SEGMENT_NONE;
+    for (int missing = 0; missing < GAP_MOST && h->bound != INT64_MIN && h->bound >= time;) {
+        if (segment_open(&s, h->path, h->next)) {
+            segment_close(&oldest);
+            oldest = s;
+            s = SEGMENT_NONE;
+        } else {
+            missing++;
+        }
+        find_next(h, h->next + 1);
+    }
+    if (segment_is_open(&oldest))
+        tail_start(t, &oldest, segment_offset(&oldest, h->path, time));
+    else if (segment_open(&s, h->path, 0))
+        tail_start(t, &s, segment_end(&s));
+    return t;
+}

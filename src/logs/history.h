@@ -1,0 +1,22 @@
+/* src/logs/history.h: a log read backwards, from its last line through its archives, as far as anybody asks.
+ * A file is opened when its turn comes. */
+#pragma once
+#include "logs/tail.h"
+
+struct history;
+struct history *history_new(const char *path, const struct segment_filter *filter, /* which outlives it */
+                            int64_t until); /* lines that are younger need not be given */
+struct history *history_free(struct history *h);
+
+/* The time (wall us) of the next line going back; while its file is not open yet, of that file's last write:
+ * it is not younger. INT64_MIN: there is none. */
+int64_t history_time(const struct history *h);
+bool history_is_exact(const struct history *h);
+void history_look(struct history *h,
+                  size_t most);       /* makes it exact; most: lines that may be asked for in all */
+void history_back(struct history *h); /* takes that line */
+
+/* A tail that begins with the oldest line that was taken; none was: at the end, as it was. */
+struct tail *history_tail(struct history *h);
+/* A tail that begins with the first line of that time or later, or a little before. */
+struct tail *history_since(struct history *h, int64_t time);

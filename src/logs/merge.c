@@ -1,0 +1,155 @@
+#include "logs/merge.h"
+
+#include <stdlib.h>
+#include <sys/stat.h>
+
+/* A heap of what comes next of each log: the latest on top when going back, the earliest when going on. */
+struct next {
+    int64_t time;
+    size_t which;
+};
+struct heap {
+    struct next *all;
+    size_t n;
+    bool latest;
+};
+
+static bool is_before(const struct heap *h, struct next a, struct next b)
+{
+    if (a.time != b.time)
+        return h->latest ? a.time > b.time : a.time < b.time;
+    return h->latest ? a.which > b.which : a.which < b.which;
+}
+
+static void sink_down(struct heap *h, size_t i)
+{
+    for (;;) {
+        size_t least = i;
+        for (size_t child = 2 * i + 1; child <= 2 * i + 2 && child < h->n; child++)
+            if (is_before(h, h->all[child], h->all[least]))
+                least = child;
+        if (least == i)
+            return;
+        struct next swap = h->all[i];
+        h->all[i] = h->all[least];
+        h->all[least] = swap;
+        i = least;
+    }
+}
+
+static void heap_build(struct heap *h)
+{
+    for (size_t i = h->n / 2; i-- > 0;)
+        sink_down(h, i);
+}
+
+static void heap_pop(struct heap *h)
+{
+    h->all[0] = h->all[--h->n];
+    sink_down(h, 0);
+}
+
+/* Going back until there are lines enough: where does each log begin? */
+
+static void go_back(const struct merge *m, struct history **histories)
+{
+    struct heap h = { .all = xcalloc(m->n + 1, sizeof(struct next)), .latest = true };
+    for (size_t i = 0; i < m->n; i++)
+        if (history_time(histories[i]) != INT64_MIN)
+            h.all[h.n++] = (struct next){ history_time(histories[i]), i };
+    heap_build(&h);
+    for (size_t lines = 0; h.n && lines < m->lines && h.all[0].time >= m->since;) {
+        struct history *top = histories[h.all[0].which];
+        if (!history_is_exact(top)) {
+            history_look(top, m->lines);
+        } else {
+            lines += h.all[0].time <= m->until;
+            history_back(top);
+        }
+        h.all[0].time = history_time(top);
+        if (h.all[0].time == INT64_MIN)
+            heap_pop(&h);
+        else
+            sink_down(&h, 0);
+    }
+    free(h.all);
+}
+
+/* Going on from there. */
+
+struct reader {
+    struct tail *tail;
+    int64_t end; /* of the log itself, when we began */
+    bool past;   /* what came last was written since */
+    struct tail_at at;
+    int64_t time;
+};
+
+static bool is_wanted(const struct segment_filter *f, const struct tail_at *at)
+{
+    return !f->wants || f->wants(f->arg, at->line, at->n);
+}
+
+/* Lines of a file are in its order, whatever their times. False: that was the last one. */
+static bool read_next(const struct merge *m, struct reader *r, size_t which)
+{
+    while (tail_next(r->tail, &r->at)) {
+        int64_t time = tail_time(r->tail, r->at.offset);
+        if (time < m->since || time > m->until || !is_wanted(&m->filters[which], &r->at))
+            continue;
+        r->time = MAX(time, r->time);
+        r->past = time > m->now || (tail_is_live(r->tail) && r->at.offset >= r->end);
+        return true;
+    }
+    return false;
+}
+
+static int64_t size_of(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 ? st.st_size : 0;
+}
+
+/* Each log to what was written since we began: somebody may write faster than we read. */
+static void go_on(const struct merge *m, struct tail *const *tails)
+{
+    struct heap h = { .all = xcalloc(m->n + 1, sizeof(struct next)) };
+    struct reader *readers = xcalloc(m->n + 1, sizeof(*readers));
+    for (size_t i = 0; i < m->n; i++) {
+        readers[i] = (struct reader){ .tail = tails[i], .time = INT64_MIN, .end = size_of(m->paths[i]) };
+        if (read_next(m, &readers[i], i))
+            h.all[h.n++] = (struct next){ readers[i].time, i };
+    }
+    heap_build(&h);
+    while (h.n) {
+        size_t which = h.all[0].which;
+        struct reader *r = &readers[which];
+        if (!m->line(m->arg, which, r->time, r->at.line, r->at.n))
+            break;
+        if (!r->past && read_next(m, r, which)) {
+            h.all[0].time = r->time;
+            sink_down(&h, 0);
+        } else {
+            heap_pop(&h);
+        }
+    }
+    free(readers);
+    free(h.all);
+}
+
+struct tail **merge_run(const struct merge *m)
+{
+    struct tail **tails = xcalloc(m->n + 1, sizeof(struct tail *));
+    struct history **histories = xcalloc(m->n + 1, sizeof(struct history *));
+    for (size_t i = 0; i < m->n; i++)
+        histories[i] = history_new(m->paths[i], &m->filters[i], m->until);
+    if (m->lines != SIZE_MAX)
+        go_back(m, histories);
+    for (size_t i = 0; i < m->n; i++) {
+        tails[i] = m->lines == SIZE_MAX ? history_since(histories[i], m->since) : history_tail(histories[i]);
+        history_free(histories[i]);
+    }
+    free(histories);
+    go_on(m, tails);
+    return tails;
+}

@@ -1,0 +1,18 @@
+/* src/logs/merge.h: many logs as one, in the order of time. */
+#pragma once
+#include "logs/history.h"
+
+struct merge {
+    const char *const *paths;
+    size_t n;
+    size_t lines;                         /* the last so many of all of them together; SIZE_MAX: all */
+    int64_t now;                          /* wall us */
+    int64_t since, until;                 /* wall us; INT64_MIN, INT64_MAX: no limit */
+    const struct segment_filter *filters; /* one a path */
+    /* A line, wanted and within the limits; false: no more is wanted. */
+    bool (*line)(void *arg, size_t which, int64_t time, const char *text, size_t n);
+    void *arg;
+};
+
+/* The lines that are there, and a tail for each path that goes on where this ended. */
+struct tail **merge_run(const struct merge *m);

@@ -1,0 +1,261 @@
+#include "logs/segment.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "logs/gzip.h"
+#include "logs/names.h"
+#include "os/filetime.h"
+
+enum {
+    BLOCK = 16 << 10,
+    REST_US = 1000, /* what the pump lets lines gather */
+};
+
+static bool open_one(struct segment *s, const char *path, int number, bool gz)
+{
+    struct stat st;
+    own_text name = number ? names_archive(path, number, gz) : xstrdup(path);
+    own_fd fd = open(name, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+        return false;
+    *s = (struct segment){
+        .fd = steal_fd(fd),
+        .number = number,
+        .gz = gz,
+        .dev = st.st_dev,
+        .inode = st.st_ino,
+        .size = gz ? -1 : st.st_size,
+        .modified = os_filetime_us(&st),
+    };
+    return true;
+}
+
+/* Uncompressed first: while an archive is being replaced both are there. */
+bool segment_open(struct segment *s, const char *path, int number)
+{
+    return open_one(s, path, number, false) || (number && open_one(s, path, number, true));
+}
+
+void segment_close(struct segment *s)
+{
+    if (s->fd >= 0)
+        close(s->fd);
+    s->inflater = inflater_free(s->inflater);
+    free(s->marks);
+    *s = SEGMENT_NONE;
+}
+
+bool segment_is_open(const struct segment *s)
+{
+    return s->fd >= 0;
+}
+
+ssize_t segment_read(struct segment *s, char *out, size_t n, int64_t offset)
+{
+    ssize_t r;
+    if (s->gz) {
+        if (!s->inflater)
+            s->inflater = inflater_new(s->fd);
+        return inflater_read(s->inflater, out, n, offset);
+    }
+    while ((r = pread(s->fd, out, n, (off_t)offset)) < 0 && errno == EINTR)
+        ;
+    return r;
+}
+
+/* Times. */
+
+static void need_marks(struct segment *s, const char *path)
+{
+    if (s->has_marks)
+        return;
+    s->has_marks = true;
+    s->marks = marks_read(path, s->inode, s->gz ? INT64_MAX : s->size, &s->n_marks);
+}
+
+int64_t segment_time(struct segment *s, const char *path, int64_t offset)
+{
+    need_marks(s, path);
+    size_t i = marks_find(s->marks, s->n_marks, offset);
+    if (i == 0)
+        return s->n_marks ? s->marks[0].time - REST_US : s->modified;
+    const struct mark *m = &s->marks[i - 1];
+    int64_t end = i < s->n_marks ? s->marks[i].offset : MAX(s->size, offset + 1);
+    int64_t spread = i > 1 ? MIN(m->time - m[-1].time, (int64_t)REST_US) : REST_US;
+    int64_t len = MAX(end - m->offset, (int64_t)1);
+    return m->time - spread + spread * MIN(offset - m->offset, len) / len;
+}
+
+int64_t segment_offset(struct segment *s, const char *path, int64_t time)
+{
+    need_marks(s, path);
+    return marks_offset(s->marks, s->n_marks, time);
+}
+
+/* Marks stand between transfers, not between lines. */
+static int64_t next_line(struct segment *s, int64_t offset)
+{
+    char block[4096];
+    ssize_t n;
+    if (offset == 0)
+        return 0;
+    for (offset--; (n = segment_read(s, block, sizeof(block), offset)) > 0; offset += n) {
+        const char *newline = memchr(block, '\n', (size_t)n);
+        if (newline)
+            return offset + (newline - block) + 1;
+    }
+    return -1;
+}
+
+int64_t segment_before(struct segment *s, const char *path, int64_t time)
+{
+    need_marks(s, path);
+    size_t low = 0, high = s->n_marks; /* the first mark whose lines are all younger */
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+        if (s->marks[mid].time - REST_US <= time)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return low < s->n_marks ? next_line(s, s->marks[low].offset) : -1;
+}
+
+/* Going back. */
+
+struct window { /* of a file that is read from its end */
+    struct segment *s;
+    char *data;
+    int64_t from; /* offset of data[0] */
+    size_t len;
+};
+
+/* More in front: at least as much again, so that a long line is not looked at too often. */
+static bool widen(struct window *w)
+{
+    size_t more = (size_t)MIN(w->from, (int64_t)MAX((size_t)BLOCK, w->len));
+    char *wider = xmalloc(w->len + more + 1);
+    int64_t from = w->from - (int64_t)more;
+    if (segment_read(w->s, wider, more, from) != (ssize_t)more) {
+        free(wider);
+        return false;
+    }
+    if (w->len)
+        memcpy(wider + more, w->data, w->len);
+    free(w->data);
+    w->data = wider;
+    w->from = from;
+    w->len += more;
+    return true;
+}
+
+static int64_t line_start(struct window *w, int64_t end)
+{
+    size_t looked = 0;
+    for (;;) {
+        size_t n = (size_t)(end - 1 - w->from) - looked; /* without its own newline, and what we know */
+        const char *newline = w->len && end - 1 > w->from ? memrchr(w->data, '\n', n) : NULL;
+        if (newline)
+            return w->from + (newline - w->data) + 1;
+        looked += n;
+        if (w->from == 0)
+            return 0;
+        if (!widen(w))
+            return -1;
+    }
+}
+
+static bool is_wanted(const struct segment_filter *f, const char *line, size_t n)
+{
+    return !f || !f->wants || f->wants(f->arg, line, n);
+}
+
+static size_t back_plain(struct segment *s, int64_t before, const struct segment_filter *f, size_t most,
+                         int64_t *out)
+{
+    struct window w = { .s = s, .from = before };
+    int64_t end = before;
+    size_t n = 0;
+    while (n < most && end > 0) {
+        if (w.len == 0 && !widen(&w))
+            break;
+        int64_t start = line_start(&w, end);
+        if (start < 0)
+            break;
+        const char *line = w.data + (start - w.from);
+        size_t len = (size_t)(end - start);
+        if (is_wanted(f, line, line[len - 1] == '\n' ? len - 1 : len))
+            out[n++] = start;
+        end = start;
+        w.len = (size_t)(end - w.from);
+    }
+    free(w.data);
+    return n;
+}
+
+/* A compressed one is read from its start; the last `most` are remembered. */
+struct ring {
+    int64_t *all;
+    size_t n, most;
+};
+
+static void remember(struct ring *r, int64_t start)
+{
+    r->all[r->n++ % r->most] = start;
+}
+
+static size_t back_gz(struct segment *s, int64_t before, const struct segment_filter *f, size_t most,
+                      int64_t *out)
+{
+    struct ring r = { out, 0, most };
+    own_buf b = { 0 };
+    int64_t at = 0, end = before < 0 ? INT64_MAX : before;
+    ssize_t n = 1;
+    while (n > 0) {
+        buf_reserve(&b, BLOCK);
+        n = segment_read(s, b.data + b.len, (size_t)MIN((int64_t)BLOCK, end - at - (int64_t)b.len),
+                         at + (int64_t)b.len);
+        b.len += n > 0 ? (size_t)n : 0;
+        const char *line = b.data, *newline;
+        size_t left = b.len;
+        while (left && ((newline = memchr(line, '\n', left)) || n <= 0)) {
+            size_t len = newline ? (size_t)(newline - line) : left, step = newline ? len + 1 : len;
+            if (is_wanted(f, line, len))
+                remember(&r, at + (line - b.data));
+            line += step;
+            left -= step;
+        }
+        at += line - b.data;
+        buf_drop(&b, (size_t)(line - b.data));
+    }
+    size_t found = MIN(r.n, most);
+    int64_t *sorted = xcalloc(found + 1, sizeof(*sorted));
+    for (size_t i = 0; i < found; i++)
+        sorted[i] = out[(r.n - 1 - i) % most];
+    memcpy(out, sorted, found * sizeof(*sorted));
+    free(sorted);
+    return found;
+}
+
+size_t segment_back(struct segment *s, int64_t before, const struct segment_filter *f, size_t most,
+                    int64_t *out)
+{
+    if (most == 0)
+        return 0;
+    return s->gz ? back_gz(s, before, f, most, out)
+                 : back_plain(s, before < 0 ? s->size : before, f, most, out);
+}
+
+int64_t segment_end(struct segment *s)
+{
+    char last = '\n';
+    int64_t start = s->size;
+    if (s->size > 0 && segment_read(s, &last, 1, s->size - 1) == 1 && last != '\n')
+        segment_back(s, -1, NULL, 1, &start);
+    return start;
+}

@@ -1,0 +1,12 @@
+#include "os/filetime.h"
+
+int64_t os_filetime_us(const struct stat *st)
+{
+    return (int64_t)st->st_mtim.tv_sec * 1000000 + st->st_mtim.tv_nsec / 1000;
+}
+
+int os_filetime_copy(int fd, const struct stat *from)
+{
+    const struct timespec times[2] = { from->st_atim, from->st_mtim };
+    return futimens(fd, times);
+}
