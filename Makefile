@@ -20,6 +20,9 @@ check:
 sanitize:
 	@scripts/check --sanitize
 
+chaos:
+	@scripts/chaos
+
 macos:
 	@scripts/check-macos
 
@@ -35,4 +38,4 @@ bench: all
 clean:
 	@rm -rf build build-*
 
-.PHONY: all install demo check sanitize macos format lint bench clean
+.PHONY: all install demo check sanitize chaos macos format lint bench clean

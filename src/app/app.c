@@ -6,6 +6,7 @@
 #include "app/entry.h"
 #include "app/timetable.h"
 #include "app/watching.h"
+#include "base/fault.h"
 #include "base/time.h"
 #include "conf/keys.h"
 #include "os/cpus.h"
@@ -90,7 +91,9 @@ struct app *app_new(struct world *w, struct app_spec *take_spec, const struct ap
     struct app *a = app_new_bare(w, take_spec, o);
     a->is_new = true;
     entry_put_app(a);
+    fault_point("start.app");
     app_grow(a, app_instances_wanted(a->spec));
+    fault_point("start.instances");
     return a;
 }
 
@@ -107,6 +110,7 @@ void app_set_instances(struct app *a, int64_t n, const char *token)
     a->spec->instances = n;
     a->spec->set |= UINT64_C(1) << (key_find("instances") - keys);
     entry_put_app(a);
+    fault_point("scale.noted");
 }
 
 void app_set_spec(struct app *a, struct app_spec *take_spec, char *const *env)
@@ -147,6 +151,7 @@ void app_free(struct app *a)
 
 void app_forget(struct app *a)
 {
+    fault_point("delete.app");
     entry_forget_app(a);
     drop_environ(a->world, steal(a->base));
     app_free(a);

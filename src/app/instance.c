@@ -8,6 +8,7 @@
 
 #include "app/app.h"
 #include "app/entry.h"
+#include "base/fault.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/time.h"
@@ -261,13 +262,16 @@ static void send_stop_signal(struct instance *in)
 
 static void begin_stop(struct instance *in)
 {
+    fault_point("stop.entered");
     if (!in->signalled) {
         send_stop_signal(in);
+        fault_point("stop.signalled");
         in->signalled = true;
     }
     in->deadline = time_mono_ms() + in->app->spec->kill_timeout;
     timer_set(in);
     instance_put(in); /* a second SIGTERM would be better than none: so it is noted behind */
+    fault_point("stop.noted");
     if (!in->pid)
         world_defer_sweep(in);
 }
@@ -590,6 +594,7 @@ void instance_outlet_closed(struct instance *in)
         return;
     }
     entry_forget_instance(in);
+    fault_point("delete.instance");
     in->seq = ++w->seq;
     world_put(w); /* numbers of what is gone are not given again */
     struct change c = { .in = in, .from = in->life, .cause = CAUSE_MANUAL, .deleted = true };

@@ -11,6 +11,7 @@
 #include "app/app.h"
 #include "app/entry.h"
 #include "app/wrapper.h"
+#include "base/fault.h"
 #include "base/file.h"
 #include "base/time.h"
 #include "conf/interp.h"
@@ -295,7 +296,9 @@ static int spawn(struct instance *in, struct plan *p, int channel, struct err *e
                                         : w->app_nofile;
     o->born = ledger_child(w->ledger, in->slot);
     enum os_spawn_step step;
+    fault_point("spawn.before");
     pid_t pid = os_spawn(o, &step);
+    fault_point("spawn.born");
     if (pid < 0) {
         int why = errno;
         in->channel = channel_free(in->channel);
@@ -320,7 +323,9 @@ int launch(struct instance *in, struct err *e)
 {
     struct plan p = { 0 };
     own_fd channel = -1;
+    fault_point("spawn.asked");
     int r = need_pipes(in, e);
+    fault_point("spawn.pipes");
     if (r == 0)
         return 0;
     if (r > 0)
@@ -331,6 +336,7 @@ int launch(struct instance *in, struct err *e)
     if (r == 0)
         r = keeper_link_settled(in->app->world->keeper) ? spawn(in, &p, channel, e) : put_off(in);
     plan_done(&p);
+    fault_point("spawn.known");
     if (r == 0)
         instance_spawned(in);
     if (r < 0)

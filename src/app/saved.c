@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "app/entry.h"
+#include "base/fault.h"
 #include "base/time.h"
 #include "conf/keys.h"
 #include "config.h"
@@ -223,7 +224,8 @@ static void restore_instance(struct app *a, const json_t *o, bool dry)
 {
     struct world *w = a->world;
     int64_t id = json_get_int(o, "id", -1);
-    bool taken = world_instance(w, id) != NULL;
+    own_text key = xasprintf("in/%lld", (long long)id); /* of an app that could not be read, perhaps */
+    bool taken = world_instance(w, id) || ledger_has(w->ledger, key);
     struct instance *in = instance_new(a, (int)a->n, taken ? w->next_id : id);
     entry_read_past(in, o);
     const char *status = json_get_str(o, "status", ""), *reason = json_get_str(o, "reason", NULL);
@@ -285,7 +287,9 @@ int saved_restore(struct world *w, const json_t *saved, size_t i, bool dry, stru
      */
     for (k = 0; k < a->n; k++)
         instance_put(a->instances[k]);
+    fault_point("resurrect.instances");
     entry_put_app(a);
+    fault_point("resurrect.app");
     *out = a;
     return 1;
 }

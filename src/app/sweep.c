@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "app/census.h"
+#include "base/fault.h"
 #include "os/pidfd.h"
 
 /* A look during which somebody died proves nothing: what he forked on his way may be missing in the list. On
@@ -109,8 +110,10 @@ void sweep(struct world *w, struct instance *const *ask, size_t n)
         gone[i] = settle(&c, ask[i]) ? ask[i]->id : CENSUS_NOBODY;
     for (size_t i = 0; i < n; i++) { /* each answer may end other instances: so by id */
         struct instance *in = world_instance(w, gone[i]);
+        fault_point("sweep.found-nothing");
         if (in)
             instance_gone(in);
+        fault_point("sweep.told-all");
     }
     free(gone);
     census_done(&c);

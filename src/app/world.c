@@ -9,6 +9,7 @@
 #include "app/app.h"
 #include "app/entry.h"
 #include "app/timetable.h"
+#include "base/fault.h"
 #include "base/log.h"
 #include "base/time.h"
 #include "os/sigchild.h"
@@ -220,8 +221,11 @@ void world_reap(struct world *w)
         if (in && in->app->spec->treekill && !life_is_stopping(in->life))
             kill(-info.si_pid,
                  SIGKILL); /* the zombie still holds the number: its group cannot be another's */
+        fault_point("reap.seen");
         if (in)
             instance_exited(in, &x);
+        fault_point("reap.answered");
         waitpid(info.si_pid, NULL, 0);
+        fault_point("reap.done");
     }
 }

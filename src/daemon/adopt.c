@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "app/entry.h"
+#include "base/fault.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "daemon/daemon.h"
@@ -93,13 +94,7 @@ static int receive(struct daemon *d, struct link *rest)
 static bool is_riddle(const struct world *w, const char *key)
 {
     own_text text = xasprintf("in/%s", key + 3);
-    struct ledger_entry e;
-    if (world_instance(w, strtoll(key + 3, NULL, 10)))
-        return false;
-    for (size_t i = 0; i < ledger_len(w->ledger); i++)
-        if (ledger_read(w->ledger, i, &e) && strcmp(e.key, text) == 0)
-            return true;
-    return false;
+    return !world_instance(w, strtoll(key + 3, NULL, 10)) && ledger_has(w->ledger, text);
 }
 
 static void take_rest(struct daemon *d, struct link *rest)
@@ -138,11 +133,23 @@ struct missed {
 };
 static struct link missed_exits;
 
+/* Its app was about to be brought back (saved.c), or has just gone: it is of no use to any version. */
+static bool is_of_no_app(const struct world *w, const struct ledger_entry *from)
+{
+    own_json o = json_loads(from->text, 0, NULL);
+    own_text key = xasprintf("app/%s", json_get_str(o, "app", ""));
+    return o && !ledger_has(w->ledger, key);
+}
+
 static int read_instance(struct world *w, const struct ledger_entry *from, int slot, struct err *e)
 {
     struct instance *in;
-    if (entry_read_instance(w, from, slot, &in, e) < 0)
-        return -1;
+    if (entry_read_instance(w, from, slot, &in, e) < 0) {
+        if (!is_of_no_app(w, from))
+            return -1;
+        ledger_delete(w->ledger, &slot);
+        return 0;
+    }
     w->seq = MAX(w->seq, in->seq);
     if (from->ended) {
         struct missed *x = xnew(struct missed);
@@ -249,6 +256,7 @@ int adopt(struct daemon *d)
     list_init(&rest);
     list_init(&missed_exits);
     int r = receive(d, &rest);
+    fault_point("adopt.received");
     if (d->world.ledger_fd >= 0) {
         d->unread = read_ledger(&d->world);
         put_in_order(&d->world);
@@ -319,6 +327,7 @@ void become_keeper(struct daemon *d)
 {
     struct keep_file f;
     char fd_text[16], nofile[24];
+    fault_point("heir.begin");
     if (keep_file_new(&f) < 0 || write_entries(d, &f) != 0) {
         log_error("the keeper is dead and its place cannot be taken: %s; going on without", strerror(errno));
         return;

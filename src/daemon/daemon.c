@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "app/entry.h"
+#include "base/fault.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/time.h"
@@ -162,6 +163,7 @@ void daemon_leave(struct daemon *d, enum keep_type word)
     bool waiting = false;
     d->last_word = word;
     keeper_link_say(d->world.keeper, word);
+    fault_point("leave.said");
     list_each (l, &d->conns)
         waiting |=
             uv_stream_get_write_queue_size((uv_stream_t *)&container_of(l, struct conn, link)->pipe) > 0;
@@ -178,6 +180,7 @@ static void remove_sockets(const struct daemon *d)
 
 static void close_all(struct daemon *d)
 {
+    fault_point("leave.ending");
     keeper_link_flush(d->world.keeper);
     if (d->last_word == KEEP_BYE)
         remove_sockets(d);
@@ -259,13 +262,17 @@ int daemon_run(const struct daemon_options *o)
         say_ready(o->ready_fd, text);
         return 1;
     }
+    fault_point("adopt.read");
     say_ready(o->ready_fd, "ok\n"); /* whoever connects now waits in the backlog while we finish */
     world_put(&d.world);
     world_open_notify(&d.world);
+    fault_point("adopt.listening");
     adopt_resume(&d);
+    fault_point("adopt.resumed");
     keeper_link_listen(d.world.keeper);
     world_run(&d.world);
     keeper_link_say(d.world.keeper, KEEP_UP);
+    fault_point("adopt.up");
     log_info("velosd is up: home %s, %zu apps, keeper %d", d.home, d.world.n_apps, (int)d.world.keeper_pid);
     d.up = true;
     if (d.orphaned)

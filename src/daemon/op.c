@@ -6,6 +6,7 @@
 #include "app/entry.h"
 #include "app/timetable.h"
 #include "app/watching.h"
+#include "base/fault.h"
 #include "base/log.h"
 #include "base/time.h"
 #include "daemon/show.h"
@@ -96,6 +97,7 @@ static void op_finish(struct op *o)
     if (o->warning)
         json_str(&j, "warning", o->warning);
     json_close(&j, '}');
+    fault_point("op.done");
     answer_result(o->daemon, o->conn, o->id, json.data);
     struct daemon *d = o->daemon;
     op_ended *done = o->done;
@@ -355,6 +357,7 @@ static void close_instances(struct app *a)
         return;
     a->removing = true;
     entry_put_app(a);
+    fault_point("delete.marked");
     for (size_t i = a->n; i-- > 0;)
         instance_close(a->instances[i]);
 }

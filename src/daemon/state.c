@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "app/saved.h"
+#include "base/fault.h"
 #include "base/log.h"
 #include "daemon/op.h"
 #include "store/state_file.h"
@@ -92,6 +93,7 @@ static void save_done(uv_work_t *work, int status)
         log_error("save: %s", s->e.text);
     else if (s->moved)
         log_warn("save: " STATE_FILE " was damaged; it is now %s", s->moved);
+    fault_point("save.flushed");
     save_answer(s);
     save_free(s);
     d->saving = d->save_next = NULL;

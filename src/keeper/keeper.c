@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/fault.h"
 #include "base/file.h"
 #include "base/list.h"
 #include "base/log.h"
@@ -150,13 +151,16 @@ static void hear(const struct keep_msg *m)
     switch (m->head.type) {
     case KEEP_PUT:
         entries_put(&k.entries, m, true);
+        fault_point("keeper.put");
         return;
     case KEEP_DELETE:
         if ((e = entries_find(&k.entries, m->key)))
             entry_free(e);
         break;
     case KEEP_UP:
+        fault_point("keeper.up");
         is_up();
+        fault_point("keeper.up.noted");
         break;
     case KEEP_READY:
         manager_tell("READY=1\nMAINPID=%d\nSTATUS=velosd is up", (int)getpid());
@@ -309,6 +313,7 @@ static void exec_self(void)
     char fd_text[16], pid_text[16];
     snprintf(fd_text, sizeof(fd_text), "%d", f.fd);
     snprintf(pid_text, sizeof(pid_text), "%d", (int)k.pid);
+    fault_point("keeper.update.before");
     sigfillset(&all); /* a signal waits until the next of us can hear it */
     sigprocmask(SIG_BLOCK, &all, &before);
     execl(k.self, k.self, "--home", k.options->home, "--resume-fd", fd_text, "--nofile", k.nofile, "--velosd",
@@ -395,8 +400,11 @@ static void reap(void)
         if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || info.si_pid == 0)
             return;
         listen_to_velosd();
-        if (info.si_pid != k.pid)
+        if (info.si_pid != k.pid) {
+            fault_point("keeper.death.seen");
             note_death(info.si_pid, status_of(&info));
+            fault_point("keeper.death.noted");
+        }
         int status;
         if (waitpid(info.si_pid, &status, 0) < 0)
             return;
@@ -634,6 +642,7 @@ int keeper_run(const struct keeper_options *o)
         k.pid = o->velosd;
         k.up = k.all_told = k.news = true; /* our own file is the news */
         log_info("updated; velosd %d runs", (int)k.pid);
+        fault_point("keeper.update.done");
     }
     reap(); /* who died while we became the keeper */
     if (!k.pid)

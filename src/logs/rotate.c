@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/fault.h"
 #include "base/file.h"
 #include "logs/names.h"
 
@@ -152,11 +153,13 @@ int rotate_run(const char *path, struct rotate *r, const struct rotate_rules *ru
         discard(path, path, trash);
         return is_there(path) ? -1 : 0;
     }
+    fault_point("rotate.begin");
     for (; r->count >= rules->keep; r->count--)
         discard_number(path, r->count, trash);
     for (int i = r->count; i >= 1; i--)
         if (move(path, i) < 0)
             return -1;
+    fault_point("rotate.moved");
     own_text first = names_archive(path, 1, false);
     if (rename(path, first) < 0) {
         int why = errno;
@@ -165,6 +168,7 @@ int rotate_run(const char *path, struct rotate *r, const struct rotate_rules *ru
         return -1;
     }
     r->count++;
+    fault_point("rotate.renamed");
     count(path, r, rules->keep);
     return 0;
 }

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/fault.h"
 #include "base/file.h"
 
 enum {
@@ -226,6 +227,7 @@ bool sink_rotate(struct sink_env *env, struct sink *s)
         rotate_undo(s->path, &s->rotate);
         return no_rotation(env, s, why);
     }
+    fault_point("rotate.reopened");
     marks_leave(env->marks, &s->marks);
     inherit(fd, &old);
     take(s, fd);

@@ -180,6 +180,15 @@ bool ledger_read(const struct ledger *l, size_t slot, struct ledger_entry *out)
     return true;
 }
 
+bool ledger_has(const struct ledger *l, const char *key)
+{
+    struct ledger_entry e;
+    for (size_t i = 0; i < ledger_len(l); i++)
+        if (ledger_read(l, i, &e) && strcmp(e.key, key) == 0)
+            return true;
+    return false;
+}
+
 /* Blocks. */
 
 static size_t class_of(uint32_t units)

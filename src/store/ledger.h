@@ -42,6 +42,7 @@ struct ledger *ledger_free(struct ledger *l); /* takes NULL, returns NULL; what 
 /* Slots are numbered from 0 to ledger_len() - 1; false: nothing there. */
 size_t ledger_len(const struct ledger *l);
 bool ledger_read(const struct ledger *l, size_t slot, struct ledger_entry *out);
+bool ledger_has(const struct ledger *l, const char *key); /* looks through all of them */
 
 /* *slot -1: a new entry, *slot is set. 0, or -1 with errno (ENOSPC: all slots taken; what ftruncate(2) and
  * mmap(2) say); then the entry is what it was. */

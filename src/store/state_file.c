@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/fault.h"
 #include "base/file.h"
 
 #define FRESH "state.json.new"
@@ -39,6 +40,7 @@ static int keep_previous(int dir, struct err *e)
 {
     unlinkat(dir, OTHER, 0);
     if (linkat(dir, STATE_FILE, dir, OTHER, 0) == 0) {
+        fault_point("save.linked");
         if (renameat(dir, OTHER, dir, STATE_PREVIOUS) < 0)
             return err_sys(e, "keep " STATE_PREVIOUS);
         unlinkat(dir, OTHER, 0); /* both were names of one file already: then rename does nothing */
@@ -68,13 +70,17 @@ static int replace(const char *home, int dir, const struct buf *text, state_is_d
     own_text before = NULL;
     size_t n = 0;
     struct err none;
+    fault_point("save.begin");
     if (write_fresh(dir, text, e) < 0)
         return -1;
+    fault_point("save.written");
     bool there = state_file_read(home, STATE_FILE, &before, &n, &none) == 0;
     if (there && is_damaged(before, n) ? keep_damaged(dir, moved, e) < 0 : keep_previous(dir, e) < 0)
         return -1;
+    fault_point("save.kept");
     if (renameat(dir, FRESH, dir, STATE_FILE) < 0)
         return err_sys(e, "rename " FRESH);
+    fault_point("save.renamed");
     return fsync(dir) < 0 && errno != EINVAL ? err_sys(e, "flush the folder") : 0;
 }
 

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/fault.h"
 #include "base/log.h"
 #include "base/time.h"
 #include "config.h"
@@ -124,7 +125,9 @@ void req_daemon_update(struct request *r)
     log_info("update: the installed version takes over");
     free(d->world.update);
     d->world.update = r->token ? xstrdup(r->token) : NULL;
+    fault_point("update.asked");
     world_put(&d->world);
+    fault_point("update.noted");
     d->ending = true;
     daemon_leave(d, KEEP_UPDATE);
 }
