@@ -86,6 +86,7 @@ static void add_json(struct lines *l, const char *line, size_t n, bool whole, st
         *to++ = '"';
         to = put(to, line, n);
         to = whole ? put(to, end, sizeof(end) - 1) : put(to, piece_end, sizeof(piece_end) - 1);
+        *to = '\0';
         out->len = (size_t)(to - out->data);
         return;
     }
@@ -104,6 +105,7 @@ static void add_dated(struct lines *l, const char *line, size_t n, bool whole, s
     to = put(to, line, n);
     if (whole)
         *to++ = '\n';
+    *to = '\0';
     out->len = (size_t)(to - out->data);
     l->open = !whole;
 }
