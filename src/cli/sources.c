@@ -62,9 +62,9 @@ static void add(struct sources *s, struct source take)
 static void find_several(struct sources *s)
 {
     for (size_t i = 0; i < s->n; i++)
-        for (size_t k = 0; k < s->n && !s->all[i].several; k++)
-            s->all[i].several =
-                s->all[i].instance != s->all[k].instance && strcmp(s->all[i].app, s->all[k].app) == 0;
+        for (size_t k = 0; k < s->n && s->all[i].instance > 0; k++)
+            if (s->all[k].instance != s->all[i].instance && strcmp(s->all[i].app, s->all[k].app) == 0)
+                s->all[i].several = s->all[k].several = true;
 }
 
 /* From the daemon. A large answer is read where it lies. */

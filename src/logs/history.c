@@ -135,6 +135,11 @@ void history_back(struct history *h)
     segment_close(&h->from); /* ours is in the file we hold */
 }
 
+bool history_was_taken(const struct history *h)
+{
+    return h->start >= 0;
+}
+
 struct tail *history_tail(struct history *h)
 {
     struct tail *t = tail_new(h->path);

@@ -16,6 +16,7 @@ void history_look(struct history *h,
                   size_t most);       /* makes it exact; most: lines that may be asked for in all */
 void history_back(struct history *h); /* takes that line */
 
+bool history_was_taken(const struct history *h); /* at least one line */
 /* A tail that begins with the oldest line that was taken; none was: at the end, as it was. */
 struct tail *history_tail(struct history *h);
 /* A tail that begins with the first line of that time or later, or a little before. */

@@ -116,6 +116,8 @@ static void go_on(const struct merge *m, struct tail *const *tails)
     struct heap h = { .all = xcalloc(m->n + 1, sizeof(struct next)) };
     struct reader *readers = xcalloc(m->n + 1, sizeof(*readers));
     for (size_t i = 0; i < m->n; i++) {
+        if (!tails[i])
+            continue;
         readers[i] = (struct reader){ .tail = tails[i], .time = INT64_MIN, .end = size_of(m->paths[i]) };
         if (read_next(m, &readers[i], i))
             h.all[h.n++] = (struct next){ readers[i].time, i };
@@ -137,6 +139,13 @@ static void go_on(const struct merge *m, struct tail *const *tails)
     free(h.all);
 }
 
+static struct tail *begin(const struct merge *m, struct history *h)
+{
+    if (m->lines == SIZE_MAX)
+        return history_since(h, m->since);
+    return m->follow || history_was_taken(h) ? history_tail(h) : NULL;
+}
+
 struct tail **merge_run(const struct merge *m)
 {
     struct tail **tails = xcalloc(m->n + 1, sizeof(struct tail *));
@@ -146,7 +155,7 @@ struct tail **merge_run(const struct merge *m)
     if (m->lines != SIZE_MAX)
         go_back(m, histories);
     for (size_t i = 0; i < m->n; i++) {
-        tails[i] = m->lines == SIZE_MAX ? history_since(histories[i], m->since) : history_tail(histories[i]);
+        tails[i] = begin(m, histories[i]);
         history_free(histories[i]);
     }
     free(histories);

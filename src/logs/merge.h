@@ -5,6 +5,7 @@
 struct merge {
     const char *const *paths;
     size_t n;
+    bool follow;                          /* the tails are wanted */
     size_t lines;                         /* the last so many of all of them together; SIZE_MAX: all */
     int64_t now;                          /* wall us */
     int64_t since, until;                 /* wall us; INT64_MIN, INT64_MAX: no limit */
@@ -14,5 +15,6 @@ struct merge {
     void *arg;
 };
 
-/* The lines that are there, and a tail for each path that goes on where this ended. */
+/* The lines that are there, and a tail for each path that goes on where this ended; without `follow` some may
+ * be NULL: nothing of them was shown. */
 struct tail **merge_run(const struct merge *m);

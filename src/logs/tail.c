@@ -201,6 +201,8 @@ static void notice_truncation(struct tail *t)
 
 bool tail_rest(struct tail *t, struct tail_at *out)
 {
+    if (!t)
+        return false;
     size_t n = t->part.len - t->given;
     if (n == 0)
         return false;

@@ -31,4 +31,4 @@ int64_t tail_time(struct tail *t, int64_t offset); /* when the line at offset, w
 void tail_read(struct tail *t, tail_line *on_line, void *arg);
 /* The last line, whose newline never came. */
 void tail_flush(struct tail *t, tail_line *on_line, void *arg);
-bool tail_rest(struct tail *t, struct tail_at *out); /* the same, as tail_next gives lines */
+bool tail_rest(struct tail *t, struct tail_at *out); /* the same, as tail_next gives lines; t may be NULL */

@@ -225,6 +225,7 @@ static void show_last(struct logs *l)
     struct merge m = {
         .paths = paths,
         .n = l->sources.n,
+        .follow = l->follow,
         .lines = lines_wanted(l),
         .now = now_us(),
         .since = l->since,
