@@ -1,6 +1,7 @@
 #include "watch/tree.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -126,7 +127,7 @@ TEST(sockets_do_not_count)
 /* Folders are made, moved and removed by another thread as fast as it can, while news are read: in the end
  * each folder that is there is watched, and no other. */
 static atomic_bool trouble_is_over;
-enum { DEEDS = 20000, NAMES = 4, DEEPEST = 4 };
+enum { DEEDS = 6000, NAMES = 4, DEEPEST = 4 };
 
 static void *make_trouble(void *seed)
 {
@@ -159,6 +160,15 @@ static void *make_trouble(void *seed)
     return NULL;
 }
 
+static void read_along(struct tree *t)
+{
+    while (!atomic_load(&trouble_is_over)) {
+        struct pollfd p = { .fd = tree_fd(t), .events = POLLIN };
+        poll(&p, 1, 10);
+        tree_read(t);
+    }
+}
+
 static size_t count_folders(void)
 {
     own_text line = xasprintf("find %s -type d | wc -l", place);
@@ -177,7 +187,7 @@ static void touch_all(void)
 TEST(races)
 {
     unsigned seed = (unsigned)time_wall_ms();
-    for (int round = 0; round < 3; round++, seed++) {
+    for (int round = 0; round < 2; round++, seed++) {
         struct tree *t = watch(NULL, false);
         unsigned dice = seed;
         pthread_t thread;
@@ -185,8 +195,7 @@ TEST(races)
         atomic_store(&trouble_is_over, false);
         tree_open(t);
         check_int(pthread_create(&thread, NULL, make_trouble, &dice), 0);
-        while (!atomic_load(&trouble_is_over))
-            tree_read(t);
+        read_along(t);
         pthread_join(thread, NULL);
         tree_read(t);
         tree_read(t);
@@ -197,6 +206,39 @@ TEST(races)
         check_int(changes_count(tree_changes(t)), count_folders());
         end(t);
     }
+}
+
+/* Each folder is there as soon as the one above it: between its watch and its listing, if the two let it. */
+enum { CHAINS = 2000 };
+
+static void *make_chains(void *unused)
+{
+    for (int i = 0; i < CHAINS; i++) {
+        own_text path = xasprintf("%s/%d", place, i);
+        for (int depth = 0; depth < DEEPEST; depth++) {
+            mkdir(path, 0755);
+            char *next = xasprintf("%s/x", path);
+            free(path);
+            path = next;
+        }
+    }
+    atomic_store(&trouble_is_over, true);
+    return NULL;
+}
+
+TEST(chains)
+{
+    struct tree *t = watch(NULL, false);
+    pthread_t thread;
+    atomic_store(&trouble_is_over, false);
+    tree_open(t);
+    check_int(pthread_create(&thread, NULL, make_chains, NULL), 0);
+    read_along(t);
+    pthread_join(thread, NULL);
+    tree_read(t);
+    tree_read(t);
+    check_int(tree_state(t).folders, 1 + CHAINS * DEEPEST);
+    end(t);
 }
 
 UNIT_MAIN()
