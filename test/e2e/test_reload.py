@@ -101,7 +101,7 @@ def test_each_is_ready_before_the_next_stops(api):
     assert [row["restarts"] for row in after] == [1, 1, 1]
 
 
-PATIENCE = f"{round(2 * SLOW)}s"  # enough for one that does get ready
+PATIENCE = f"{round(3 + 2 * SLOW)}s"  # enough for one that does get ready, on a busy machine too
 
 
 @pytest.mark.parametrize("mood, code, why", [("dies", 1, "exit code 3"), ("dumb", 5, f"not ready within {PATIENCE}")])
