@@ -289,7 +289,7 @@ static void take_listing(struct tree *t, struct node *n, const struct listing *l
         path->data[folder] = '\0';
     }
     for (size_t i = 0; known && i < count; i++)
-        if (!known[i]->met)
+        if (known && !known[i]->met)
             node_free(t, known[i]);
     free(known);
 }
@@ -574,6 +574,11 @@ struct tree *tree_free(struct tree *t)
     rules_free(t->rules);
     free(t);
     return NULL;
+}
+
+const char *tree_root(const struct tree *t, size_t i)
+{
+    return i < t->n_roots ? t->roots[i].path : NULL;
 }
 
 int tree_fd(const struct tree *t)

@@ -20,7 +20,8 @@ struct tree_spec {
 struct tree;
 struct tree *tree_new(const struct tree_spec *s);
 struct tree *tree_free(struct tree *t);
-int tree_fd(const struct tree *t);            /* readable: tree_read(); -1: only tree_poll() tells */
+const char *tree_root(const struct tree *t, size_t i); /* NULL: there are no more */
+int tree_fd(const struct tree *t);                     /* readable: tree_read(); -1: only tree_poll() tells */
 atomic_bool *tree_leave(struct tree *t);      /* set it to have a call that takes long come back soon */
 struct changes *tree_changes(struct tree *t); /* what was found, for the caller to clear */
 

@@ -28,6 +28,8 @@ struct watcher {
     uv_work_t work;
     uv_poll_t poll;
     uv_timer_t rest_timer, look_timer;
+    uv_fs_event_t *hints; /* where the kernel has no watches for us: one for each root */
+    size_t n_hints;
     int open; /* handles that are not closed yet */
 };
 
@@ -108,6 +110,7 @@ static void bury(struct watcher *w)
         w->todo = TODO_FREE;
         go(w);
     } else {
+        free(w->hints);
         free(w);
     }
 }
@@ -142,6 +145,31 @@ static void after_work(uv_work_t *work, int status)
     w->told(w->arg);
 }
 
+/* Hints ----------------------------------------------------------------------------------------------------
+ */
+
+static void on_hint(uv_fs_event_t *hint, const char *name, int events, int status)
+{
+    struct watcher *w = hint->data;
+    w->todo |= TODO_POLL;
+    go(w);
+}
+
+/* FSEvents, on macOS, tells that something below a folder has changed, for next to nothing: a reason to look
+ * before it is time to. Elsewhere that is true of the folder itself, which does no harm. */
+static void take_hints(struct watcher *w)
+{
+    while (tree_root(w->tree, w->n_hints))
+        w->n_hints++;
+    w->hints = xcalloc(w->n_hints, sizeof(*w->hints));
+    for (size_t i = 0; i < w->n_hints; i++) {
+        uv_fs_event_init(w->work.loop, &w->hints[i]);
+        w->hints[i].data = w;
+        w->open++;
+        uv_fs_event_start(&w->hints[i], on_hint, tree_root(w->tree, i), UV_FS_EVENT_RECURSIVE);
+    }
+}
+
 /* Beginning and end ----------------------------------------------------------------------------------------
  */
 
@@ -160,6 +188,8 @@ struct watcher *watcher_new(uv_loop_t *loop, struct tree *take_tree, int64_t res
     if (tree_fd(w->tree) >= 0) {
         uv_poll_init(loop, &w->poll, tree_fd(w->tree));
         w->open++;
+    } else {
+        take_hints(w);
     }
     w->todo = TODO_OPEN;
     return w;
@@ -174,6 +204,11 @@ static void closed(struct watcher *w)
 static void poll_closed(uv_handle_t *h)
 {
     closed(container_of((uv_poll_t *)h, struct watcher, poll));
+}
+
+static void hint_closed(uv_handle_t *h)
+{
+    closed(h->data);
 }
 
 static void rest_closed(uv_handle_t *h)
@@ -192,7 +227,9 @@ struct watcher *watcher_free(struct watcher *w)
         return NULL;
     w->dying = true;
     atomic_store(tree_leave(w->tree), true);
-    if (w->open == 3) {
+    for (size_t i = 0; i < w->n_hints; i++)
+        uv_close((uv_handle_t *)&w->hints[i], hint_closed);
+    if (tree_fd(w->tree) >= 0) {
         uv_poll_stop(&w->poll);
         uv_close((uv_handle_t *)&w->poll, poll_closed);
     }

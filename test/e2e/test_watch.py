@@ -470,11 +470,12 @@ def test_files_that_are_written_again_as_they_were(velos):
 # Whatever happens
 
 
-def test_velosd_dies(velos):
+@pytest.mark.parametrize("which", ["pid", "keeper_pid"])
+def test_the_manager_dies(velos, which):
     p = Project(velos, files=["src/a.js"])
-    first, daemon = velos.pid("app"), velos.daemon()["pid"]
+    first, daemon = velos.pid("app"), velos.daemon()[which]
     os.kill(daemon, signal.SIGKILL)
-    eventually(lambda: velos.daemon()["pid"] != daemon, "another velosd", 10)
+    eventually(lambda: velos.daemon()[which] != daemon, "another one", 10)
     p.rpc = velos.rpc()
     p.rpc.call("events.subscribe")
     p.settled()
@@ -495,6 +496,21 @@ def test_a_change_while_there_is_no_velosd(velos):
     row = eventually(lambda: (r := velos.app("app"))["pid"] not in (None, before["pid"]) and r["status"] == "online" and r, "it was restarted", 15)
     assert row["restarts"] == 1
     assert velos.json("watch")[0]["watch"]["fired_path"] == "src/a.js"
+
+
+def test_save_and_resurrect(velos):
+    p = Project(velos, 'cron_restart = "@yearly"', files=["src/a.js"])
+    times = velos.json("info", "app")[0]["cron_next"]
+    velos.run("save")
+    velos.run("kill")
+    velos.run("resurrect")
+    eventually(lambda: velos.app("app")["status"] == "online", "it is back")
+    p.rpc = velos.rpc()
+    p.rpc.call("events.subscribe")
+    p.settled()
+    assert velos.json("info", "app")[0]["cron_next"] == times
+    p.write("src/a.js", "y")
+    p.only("src/a.js")
 
 
 def test_news_are_lost(velos):
@@ -534,6 +550,25 @@ def test_no_more_watches(velos):
     for i, path in enumerate(polled):
         before = velos.app("app")["restarts"]
         velos.write(f"app/{path}", f"changed {i}")
+        eventually(lambda: velos.app("app")["restarts"] > before and velos.app("app")["status"] == "online", f"{path} is noticed", 15)
+
+
+def test_no_watches_at_all(velos):
+    """No inotify instance is to be had: it looks from time to time at folders, files and paths that are not there."""
+    limit = "echo 0 >/proc/sys/user/max_inotify_instances"
+    if subprocess.run(["unshare", "-Ur", "sh", "-c", limit], capture_output=True).returncode:
+        pytest.skip("no user namespace with limits of its own here")
+    single, absent = velos.write("lone/config.yml", "a"), velos.work / "later/x.js"
+    velos.write("app/src/a.js", "x")
+    velos.write("app/server.js", SERVER)
+    velos.write("app/velos.toml", f'[apps.app]\nscript = "server.js"\nwatch = [".", "{single}", "{absent}"]\nwatch_delay = {DELAY}\n')
+    command = f"{limit} && exec {velos.program} start {velos.work}/app/velos.toml"
+    subprocess.run(["unshare", "-Ur", "sh", "-c", command], env=velos.environ, check=True, capture_output=True)
+    row = eventually(lambda: (r := velos.json("watch")[0])["state"] == "watching" and r, "all is looked at")
+    assert "fs.inotify.max_user_instances is" in row["watch"]["problem"] and row["watch"]["polled"] >= 4, row
+    for path in ("app/src/a.js", "app/new/b.js", "lone/config.yml", "later/x.js"):
+        before = velos.app("app")["restarts"]
+        velos.write(path, f"changed {path}")
         eventually(lambda: velos.app("app")["restarts"] > before and velos.app("app")["status"] == "online", f"{path} is noticed", 15)
 
 

@@ -1,5 +1,5 @@
-/* Not supported: who asks looks at the files from time to time. (kqueue's EVFILT_VNODE wants a descriptor for
- * every file, FSEvents a thread with a run loop of its own.) */
+/* Not supported: who asks looks at the files from time to time, or when libuv hints at it. (kqueue's EVFILT_VNODE
+ * wants a descriptor for every file; FSEvents tells of trees, which libuv passes on: watch/watcher.c.) */
 #include "os/fswatch.h"
 
 #include <errno.h>
