@@ -1,4 +1,4 @@
-/* src/logs/janitor.h: a third thread, of the lowest priority and only while there is something to do:
+/* src/logs/janitor.h: a third thread, of low priority and only while there is something to do:
  * compresses archives, and closes deleted files, since whoever closes one last waits for its blocks to be
  * freed. */
 #pragma once

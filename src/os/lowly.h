@@ -2,4 +2,4 @@
 #pragma once
 
 int os_write_out(int fd); /* what the file holds is on disk before what is done next; 0 or -1 */
-void os_lowly(void);      /* the calling thread gets processor and disk when nobody else wants them */
+void os_lowly(void);      /* the calling thread gets less of processor and disk than others */
