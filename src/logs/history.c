@@ -35,7 +35,7 @@ static int64_t bound_of(const char *path, int number)
     for (int gz = 0; gz <= MIN(number, 1); gz++) {
         own_text name = number ? names_archive(path, number, gz) : xstrdup(path);
         if (stat(name, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0)
-            return os_filetime_us(&st) + LATE_US;
+            return os_filetime_ns(&st) / 1000 + LATE_US;
     }
     return INT64_MIN;
 }

@@ -57,7 +57,8 @@ static char *list_files(const struct place *p)
         if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
             names = strv_add(names, e->d_name);
     closedir(d);
-    qsort(names, strv_len(names), sizeof(*names), by_name);
+    if (names)
+        qsort(names, strv_len(names), sizeof(*names), by_name);
     for (char **n = names; n && *n; n++) {
         own_text path = path_join(p->dir, *n);
         own_text content = NULL;

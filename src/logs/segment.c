@@ -30,7 +30,7 @@ static bool open_one(struct segment *s, const char *path, int number, bool gz)
         .dev = st.st_dev,
         .inode = st.st_ino,
         .size = gz ? -1 : st.st_size,
-        .modified = os_filetime_us(&st),
+        .modified = os_filetime_ns(&st) / 1000,
     };
     return true;
 }

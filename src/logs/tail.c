@@ -92,7 +92,7 @@ static bool is_number_compressed(const struct tail *t, int number)
 {
     struct stat st;
     own_text name = names_archive(t->path, number, true);
-    return !t->now.gz && stat(name, &st) == 0 && os_filetime_us(&st) == t->now.modified;
+    return !t->now.gz && stat(name, &st) == 0 && os_filetime_ns(&st) / 1000 == t->now.modified;
 }
 
 static bool exists(const struct tail *t, int number)
@@ -138,7 +138,7 @@ static void refresh_modified(struct tail *t)
 {
     struct stat st;
     if (fstat(t->now.fd, &st) == 0)
-        t->now.modified = os_filetime_us(&st);
+        t->now.modified = os_filetime_ns(&st) / 1000;
 }
 
 /* The file that was begun after the one we hold. False: there is none yet, ours may still be written to. */

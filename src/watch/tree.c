@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/time.h"
+#include "os/filetime.h"
 
 /* Nodes ------------------------------------------------------------------------------------------------ */
 
@@ -108,18 +109,13 @@ void tree_changed(struct tree *t, const char *path)
     changes_add(&t->changes, path);
 }
 
-static int64_t stat_ms(const struct timespec *ts)
-{
-    return (int64_t)ts->tv_sec * 1000 + ts->tv_nsec / 1000000;
-}
-
 /* A date of tomorrow is no news. */
 void tree_changed_if_newer(struct tree *t, const char *path, int64_t grace)
 {
     struct stat st;
     if (!t->newer || stat(path, &st) < 0 || S_ISDIR(st.st_mode))
         return;
-    int64_t date = stat_ms(&st.st_mtim);
+    int64_t date = os_filetime_ns(&st) / 1000000;
     if (date > t->newer - grace && date <= time_wall_ms() + 1000)
         tree_changed(t, path);
 }
@@ -306,9 +302,8 @@ static uint64_t look_at(struct tree *t, const char *root, const struct listing *
         buf_addf(path, "/%s", l->items[i].name);
         if (stat(path->data, &st) == 0 && (S_ISREG(st.st_mode) || S_ISDIR(st.st_mode)) &&
             !rules_ignore(t->rules, root, path->data, S_ISDIR(st.st_mode))) {
-            int64_t date = stat_ms(&st.st_mtim);
-            uint64_t what[4] = { (uint64_t)st.st_ino, (uint64_t)st.st_size, (uint64_t)st.st_mtim.tv_sec,
-                                 (uint64_t)st.st_mtim.tv_nsec };
+            int64_t date = os_filetime_ns(&st) / 1000000;
+            uint64_t what[3] = { (uint64_t)st.st_ino, (uint64_t)st.st_size, (uint64_t)os_filetime_ns(&st) };
             uint64_t name = changes_hash(path->data, path->len, 0);
             look += S_ISDIR(st.st_mode) ? name : changes_hash(what, sizeof(what), name); /* in any order */
             if (!S_ISDIR(st.st_mode) && newest && date > latest) {

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "os/filetime.h"
 #include "watch/tree_parts.h"
 
 enum {
@@ -30,7 +31,7 @@ static uint64_t content_of(const char *path)
         return 0;
     if (st.st_size <= READ_MOST)
         return hash_file(fd, st.st_size);
-    uint64_t what[3] = { (uint64_t)st.st_size, (uint64_t)st.st_mtim.tv_sec, (uint64_t)st.st_mtim.tv_nsec };
+    uint64_t what[2] = { (uint64_t)st.st_size, (uint64_t)os_filetime_ns(&st) };
     return changes_hash(what, sizeof(what), 0);
 }
 

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "os/filetime.h"
 #include "watch/tree_parts.h"
 
 /* Anchors ------------------------------------------------------------------------------------------------ */
@@ -102,7 +103,7 @@ void link_drop(struct tree *t, const char *link)
 static bool is_same_file(const struct stat *a, const struct stat *b)
 {
     return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
-           memcmp(&a->st_mtim, &b->st_mtim, sizeof(a->st_mtim)) == 0;
+           os_filetime_ns(a) == os_filetime_ns(b);
 }
 
 static void link_poll(struct tree *t, struct anchor *a)

@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -45,8 +46,10 @@ def log_of(velos, instance, name="echo"):
 
 
 def environ_of(pid):
-    with open(f"/proc/{pid}/environ", "rb") as f:
-        return dict(pair.decode().split("=", 1) for pair in f.read().split(b"\0") if b"=" in pair)
+    """The kernel wakes who waits for an exec a moment before the new program's environment can be read."""
+    path = Path(f"/proc/{pid}/environ")
+    env = eventually(path.read_bytes, f"{path} can be read")
+    return dict(pair.decode().split("=", 1) for pair in env.split(b"\0") if b"=" in pair)
 
 
 # scale

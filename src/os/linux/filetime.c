@@ -1,8 +1,8 @@
 #include "os/filetime.h"
 
-int64_t os_filetime_us(const struct stat *st)
+int64_t os_filetime_ns(const struct stat *st)
 {
-    return (int64_t)st->st_mtim.tv_sec * 1000000 + st->st_mtim.tv_nsec / 1000;
+    return (int64_t)st->st_mtim.tv_sec * 1000000000 + st->st_mtim.tv_nsec;
 }
 
 int os_filetime_copy(int fd, const struct stat *from)

@@ -1,5 +1,6 @@
-/* Not supported: who asks looks at the files from time to time, or when libuv hints at it. (kqueue's EVFILT_VNODE
- * wants a descriptor for every file; FSEvents tells of trees, which libuv passes on: watch/watcher.c.) */
+/* Not supported: who asks looks at the files from time to time, or when libuv hints at it. (kqueue's
+ * EVFILT_VNODE wants a descriptor for every file; FSEvents tells of trees, which libuv passes on:
+ * watch/watcher.c.) */
 #include "os/fswatch.h"
 
 #include <errno.h>
