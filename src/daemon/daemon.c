@@ -237,7 +237,7 @@ static void on_booted(struct daemon *d, size_t count)
 
 int daemon_run(const struct daemon_options *o)
 {
-    struct daemon d = { 0 };
+    static struct daemon d; /* outlives the way out after an error: what it holds goes with the process */
     struct err e;
     os_heap_share(); /* two threads that hardly meet in malloc */
     os_fds_raise_limit();

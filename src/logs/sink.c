@@ -238,6 +238,8 @@ bool sink_rotate(struct sink_env *env, struct sink *s)
 int64_t sink_room(struct sink_env *env, struct sink *s, bool *at_line)
 {
     *at_line = false;
+    if (!s->plain)
+        return INT64_MAX;
     if (s->offset < s->full_at)
         return s->full_at - s->offset;
     if (sink_ends_line(s) || s->offset >= s->cut_at)

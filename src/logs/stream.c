@@ -199,7 +199,7 @@ static ssize_t move_raw(struct flow *f, struct stream *st, int fd, size_t most)
     if (st->sink->offset >= st->sink->full_at && os_pump_waiting(fd, &waiting) && waiting == 0)
         return -1; /* a full file is rotated when there is something for the next one */
     int64_t room = st->sink->fd < 0 ? INT64_MAX : sink_room(&f->env, st->sink, &at_line);
-    f->limited = at_line || room < (int64_t)most;
+    f->limited = at_line || room < (int64_t)most || !st->sink->plain; /* a FIFO takes what it has room for */
     most = (size_t)MIN((int64_t)most, room);
     return at_line ? finish_line(f, st, fd, most) : write_raw(f, st, fd, most);
 }

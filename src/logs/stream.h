@@ -31,7 +31,7 @@ struct flow {
     int scratch[2];          /* to peek through, and the room to peek into: made when first needed */
     char *peeked;
     size_t left;  /* of what was peeked at, not taken */
-    bool limited; /* the last transfer was cut short by the size of the file, not by what there was */
+    bool limited; /* the last transfer was cut short by the file, not by what there was */
     struct buf formatted;
     void (*trouble)(void *arg, struct stream *st, int error); /* the first drop */
     void (*dropped)(void *arg, struct stream *st);            /* more */

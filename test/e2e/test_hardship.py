@@ -65,6 +65,8 @@ def test_out_of_descriptors(loop):
 
 def test_out_of_memory(loop):
     """It ends, and the next one has what it had."""
+    if os.environ.get("VELOS_BUILD", "").endswith("-san"):
+        pytest.skip("the sanitizers' heap is mapped beforehand: it does not end")
     velos = loop
     velos.run("start", "loop.sh", "-i", 3)
     before, daemon = pids(velos), velos.daemon()["pid"]
