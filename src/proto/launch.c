@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -33,6 +34,7 @@ extern char **environ; /* NOLINT(readability-redundant-declaration): not in ever
 enum {
     READY_FD = 3, /* in the keeper */
     LOG_MOST = 10 << 20,
+    END_MS = 5000, /* so long may a daemon take that is ending */
 };
 
 int launch_prepare_home(const char *home, struct err *e)
@@ -245,6 +247,43 @@ static int start(const char *home, const char *settings, int64_t deadline, struc
     return 0;
 }
 
+static void on_alarm(int sig)
+{
+    (void)sig;
+}
+
+/* Both hold the lock until their last moment. flock(2) knows no timeout, but a signal interrupts it; again
+ * and again, in case the first comes before the wait. */
+bool launch_await_end(const char *home, int timeout_ms)
+{
+    own_text path = path_join(home, PROTO_LOCK);
+    own_fd fd = open(path, O_RDWR | O_CLOEXEC);
+    if (fd < 0)
+        return true;
+    int64_t deadline = time_mono_ms() + timeout_ms;
+    struct sigaction tick = { .sa_handler = on_alarm }, old;
+    struct itimerval every = { { 0, 100000 }, { 0, 100000 } }, off = { 0 };
+    sigaction(SIGALRM, &tick, &old);
+    setitimer(ITIMER_REAL, &every, NULL);
+    int r;
+    while ((r = flock(fd, LOCK_EX)) < 0 && errno == EINTR && time_mono_ms() < deadline)
+        ;
+    setitimer(ITIMER_REAL, &off, NULL);
+    sigaction(SIGALRM, &old, NULL);
+    return r == 0;
+}
+
+/* The socket does not answer, yet somebody has the lock: they are ending, or somebody took the socket away.
+ */
+static int await_last_one(const char *home, struct err *e)
+{
+    if (launch_await_end(home, END_MS))
+        return 0;
+    err_set(e, ERR_UNREACHABLE, "another one runs on %s, and %s/" PROTO_SOCKET " does not lead to it", home,
+            home);
+    return err_hint(e, "end it: kill $(pgrep -f 'velos-keeper --home %s'); its apps are stopped then", home);
+}
+
 int launch_daemon(const char *home, const char *settings, int timeout_ms, struct err *e)
 {
     if (launch_prepare_home(home, e) < 0)
@@ -259,7 +298,7 @@ int launch_daemon(const char *home, const char *settings, int timeout_ms, struct
     int fd = os_unix_connect(home, PROTO_SOCKET, e);
     if (fd >= 0)
         return fd; /* somebody was faster */
-    if (start(home, settings, time_mono_ms() + timeout_ms, e) == 0)
+    if (await_last_one(home, e) == 0 && start(home, settings, time_mono_ms() + timeout_ms, e) == 0)
         fd = os_unix_connect(home, PROTO_SOCKET, e);
     if (fd >= 0)
         return fd;

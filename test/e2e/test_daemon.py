@@ -254,3 +254,22 @@ def test_only_the_owner_gets_in(velos):
     finally:
         os.chmod(velos.home, 0o700)
     assert '"result"' not in done.stdout, "a stranger was let in"
+
+
+def test_kill_and_start_at_once(velos):
+    """kill ends after both processes have: what comes next never meets the lock of the ones that are ending."""
+    for _ in range(50):
+        velos.run("start", "sleep", "--", "1000")
+        velos.run("kill")
+
+
+def test_socket_taken_away(velos):
+    """A daemon that cannot be reached is named, and how to end it; it is not started a second time."""
+    velos.run("start", "sleep", "--", "1000")
+    info, pid = velos.daemon(), velos.pid("sleep")
+    (velos.home / "velos.sock").rename(velos.home / "away")
+    result = velos.run("start", "true", check=False, timeout=20)
+    assert result.code == 4 and "another one runs on" in result.err and "hint: end it: kill" in result.err, result
+    assert alive(pid) and alive(info["pid"])
+    (velos.home / "away").rename(velos.home / "velos.sock")
+    assert velos.pid("sleep") == pid

@@ -1,14 +1,17 @@
 #include <poll.h>
 
 #include "cli/cli.h"
+#include "proto/launch.h"
 
 enum { GONE_MS = 5000 };
 
 /* It answers before it ends; we end after it, so that what comes next meets none. */
-static void await_end(const struct cli *c)
+static void await_end(const struct cli *c, bool leave)
 {
     struct pollfd p = { .fd = client_fd(c->client), .events = POLLIN };
     poll(&p, 1, GONE_MS);
+    if (!leave)
+        launch_await_end(c->home, GONE_MS);
 }
 
 static int kill_run(struct cli *c, struct err *e)
@@ -21,7 +24,7 @@ static int kill_run(struct cli *c, struct err *e)
         out_note("%s", e->text);
         return 0;
     }
-    await_end(c);
+    await_end(c, leave);
     if (c->json)
         return out_json(result, e);
     own_buf line = { 0 };
