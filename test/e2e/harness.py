@@ -31,7 +31,7 @@ MANAGER = ("velosd", "velos-keeper", "velos", "")  # comm of what is not an app;
 T = TypeVar("T")
 
 
-def eventually(fn: Callable[[], T], what: str, deadline: float = 5) -> T:
+def eventually(fn: Callable[[], T], what: str, deadline: float = 10) -> T:
     """The first true answer of fn, asked again and again until the deadline."""
     until = time.monotonic() + deadline * SLOW
     while True:

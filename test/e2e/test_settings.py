@@ -177,9 +177,9 @@ def test_start_concurrency(velos, bound):
     velos.write(
         "ready.py",
         "import os, socket, sys, time\n"
-        "print('begin', time.monotonic(), flush=True)\n"
+        "os.write(1, f'begin {time.monotonic()}\\n'.encode())\n"
         "time.sleep(0.3)\n"
-        "print('end', time.monotonic(), flush=True)\n"
+        "os.write(1, f'end {time.monotonic()}\\n'.encode())\n"
         "s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)\n"
         "s.sendto(b'READY=1', os.environ['NOTIFY_SOCKET'])\n"
         "time.sleep(1000)\n",
