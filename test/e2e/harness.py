@@ -287,8 +287,10 @@ class Velos:
         return path
 
     def log(self, name: str, stream: str = "out") -> str:
-        path = self.home / "logs" / f"{name}-{stream}.log"
-        return path.read_text(errors="replace") if path.exists() else ""
+        try:  # while it is rotated there is none for a moment
+            return (self.home / "logs" / f"{name}-{stream}.log").read_text(errors="replace")
+        except FileNotFoundError:
+            return ""
 
     def wait_log(self, name: str, pattern: str, stream: str = "out", deadline: float = 10) -> re.Match[str]:
         return eventually(

@@ -68,8 +68,7 @@ def test_over_archives_and_compression(velos):
         to = "err" if i % 3 == 0 else "out"
         words = f"line {i:03} of a text that fills files"
         step(velos, "talk", f"{to} {words}")
-        log = velos.home / "logs" / f"talk-{'error' if to == 'err' else 'out'}.log"
-        eventually(lambda: log.exists() and words in log.read_text(), words)
+        eventually(lambda: words in velos.log("talk", "error" if to == "err" else "out"), words)
         wanted.append(words)
     out = velos.home / "logs/talk-out.log"
     assert len(archives(out)) > 5
