@@ -6,7 +6,7 @@ all: $(BUILD)/build.ninja
 	@ninja -C $(BUILD) --quiet
 
 $(BUILD)/build.ninja:
-	@meson setup $(BUILD) --prefix=$(PREFIX) --buildtype=release -Doptimization=2 >/dev/null
+	@meson setup $(BUILD) --prefix=$(PREFIX) -Doptimization=2 -Ddebug=false >/dev/null
 
 install: all
 	@DESTDIR=$(DESTDIR) meson install -C $(BUILD) --no-rebuild

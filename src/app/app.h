@@ -117,7 +117,7 @@ struct instance {
 
     json_t *unknown; /* members of its text that a later version wrote, handed on; or NULL */
 
-    struct link spawn_due, sweep_due; /* in world.spawns, world.sweeps */
+    struct link spawn_due, sweep_due; /* in world.births or world.spawns; in world.sweeps */
 };
 
 /* What an app is called; shared with the events that outlive it. */
@@ -190,10 +190,11 @@ struct world {
     struct link environs;
     int64_t next_id;
 
-    struct link spawns, sweeps; /* instances with deferred work */
-    struct link touched;        /* apps whose queue is to be looked at */
-    uv_check_t worker;          /* deferred work, after the round's descriptors and children */
-    uv_idle_t awake;            /* active while something is due: the next poll does not wait */
+    struct link births, spawns,
+        sweeps;          /* instances with deferred work; births: spawns whose pipes are open */
+    struct link touched; /* apps whose queue is to be looked at */
+    uv_check_t worker;   /* deferred work, after the round's descriptors and children */
+    uv_idle_t awake;     /* active while something is due: the next poll does not wait */
     int sigchild;
     uv_poll_t child;
     uv_timer_t sample; /* metrics, while anything runs */
@@ -219,6 +220,7 @@ void world_done(struct world *w);
 struct app *world_find(const struct world *w, const char *name);
 struct instance *world_instance(const struct world *w, int64_t id);
 void world_defer_spawn(struct instance *in);
+void world_wake(struct world *w); /* the deferred work that had to wait may go on */
 void world_defer_sweep(struct instance *in);
 void world_touch(struct app *a);
 void world_put(struct world *w);  /* what belongs to no app, into the ledger */
@@ -318,7 +320,8 @@ struct pump_target outlet_target(const struct instance *in, int which, char **ta
 const char *outlet_trouble(int error); /* in words */
 void outlet_close(struct outlet *o);   /* drains; the instance hears through instance_outlet_closed */
 void outlet_told(void *world, const struct pump_news *news);
-void instance_outlet_opened(struct instance *in); /* instance.c */
+bool instance_has_outlets(const struct instance *in); /* all of them, open */
+void instance_outlet_opened(struct instance *in);     /* instance.c */
 void instance_outlet_failed(struct instance *in, const char *path, int error);
 void instance_outlet_closed(struct instance *in);
 

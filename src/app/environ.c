@@ -98,7 +98,7 @@ static void set(struct builder *b, const char *variable)
 {
     size_t len = name_len(variable) + 1;
     for (size_t i = 0; i < b->n; i++)
-        if (strncmp(b->v[i], variable, len) == 0) {
+        if (b->v[i][0] == variable[0] && strncmp(b->v[i], variable, len) == 0) {
             free(b->v[i]);
             b->v[i] = xstrdup(variable);
             return;

@@ -547,11 +547,18 @@ void instance_gone(struct instance *in)
 
 /* Outlets. */
 
-void instance_outlet_opened(struct instance *in)
+bool instance_has_outlets(const struct instance *in)
 {
     for (int i = 0; i < OUTLET_N; i++)
         if (!in->outlets[i] || in->outlets[i]->state != OUTLET_OPEN)
-            return;
+            return false;
+    return true;
+}
+
+void instance_outlet_opened(struct instance *in)
+{
+    if (!instance_has_outlets(in))
+        return;
     if (in->input[1] >= 0)
         entry_put_fds(in, ENTRY_PIPES); /* kept before anything is written to them */
     if (in->life == LIFE_STARTING && !in->pid)

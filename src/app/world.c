@@ -14,7 +14,7 @@
 #include "base/time.h"
 #include "os/sigchild.h"
 
-enum { WORK_MS = 8 }; /* of deferred work before descriptors are looked at again */
+enum { WORK_MS = 1 }; /* of deferred work before descriptors are looked at again */
 
 static void on_child(uv_poll_t *p, int status, int events)
 {
@@ -41,6 +41,7 @@ void world_init(struct world *w, uv_loop_t *loop, const char *home)
     w->transit[0] = w->transit[1] = w->transit[2] = -1;
     list_init(&w->apps);
     list_init(&w->environs);
+    list_init(&w->births);
     list_init(&w->spawns);
     list_init(&w->sweeps);
     list_init(&w->touched);
@@ -108,12 +109,20 @@ static void defer(struct world *w, struct link *list, struct link *l)
 {
     if (!list_linked(l))
         list_append(list, l);
-    uv_idle_start(&w->awake, on_idle);
+    world_wake(w);
 }
 
+/* Who has its pipes goes before those that have yet to open them: of many that start at once the first
+ * children run while the pump opens the files of the next. */
 void world_defer_spawn(struct instance *in)
 {
-    defer(in->app->world, &in->app->world->spawns, &in->spawn_due);
+    struct world *w = in->app->world;
+    defer(w, instance_has_outlets(in) ? &w->births : &w->spawns, &in->spawn_due);
+}
+
+void world_wake(struct world *w)
+{
+    uv_idle_start(&w->awake, on_idle);
 }
 
 void world_defer_sweep(struct instance *in)
@@ -174,17 +183,20 @@ static bool is_crowded(const struct world *w)
 
 /* A spawn waits until the descriptors that were put before it are in the keeper's hands; `drained` brings us
  * back here. */
-static bool may_spawn(const struct world *w)
+static struct link *next_spawn(struct world *w)
 {
-    return !list_empty(&w->spawns) && keeper_link_settled(w->keeper) && !is_crowded(w);
+    if ((list_empty(&w->births) && list_empty(&w->spawns)) || !keeper_link_settled(w->keeper) ||
+        is_crowded(w))
+        return NULL;
+    return list_empty(&w->births) ? w->spawns.next : w->births.next;
 }
 
 void world_work(struct world *w)
 {
     int64_t until = time_mono_ms() + WORK_MS;
     work_sweeps(w);
-    while (may_spawn(w) && time_mono_ms() <= until) {
-        struct instance *in = container_of(w->spawns.next, struct instance, spawn_due);
+    for (struct link *l; time_mono_ms() <= until && (l = next_spawn(w));) {
+        struct instance *in = container_of(l, struct instance, spawn_due);
         list_remove(&in->spawn_due);
         spawn(in);
     }
@@ -193,7 +205,7 @@ void world_work(struct world *w)
         list_remove(&a->touched);
         w->advance(w->arg, a);
     }
-    if (list_empty(&w->sweeps) && !may_spawn(w))
+    if (list_empty(&w->sweeps) && !next_spawn(w))
         uv_idle_stop(&w->awake);
 }
 

@@ -103,7 +103,7 @@ void json_str(struct json_out *j, const char *key, const char *value)
 void json_int(struct json_out *j, const char *key, int64_t value)
 {
     lead(j, key);
-    buf_addf(j->to, "%lld", (long long)value);
+    buf_add_int(j->to, value);
 }
 
 void json_num(struct json_out *j, const char *key, double value)

@@ -46,20 +46,38 @@ void buf_adds(struct buf *b, const char *s)
 
 void buf_addc(struct buf *b, char c)
 {
-    buf_add(b, &c, 1);
+    if (b->len + 1 >= b->cap)
+        buf_reserve(b, 1);
+    b->data[b->len++] = c;
+    b->data[b->len] = '\0';
 }
 
 void buf_addv(struct buf *b, const char *fmt, va_list ap)
 {
     va_list again;
     va_copy(again, ap);
-    int n = vsnprintf(NULL, 0, fmt, ap);
-    if (n > 0) {
+    size_t room = b->cap - b->len;
+    int n = vsnprintf(room ? b->data + b->len : NULL, room, fmt, ap);
+    if (n > 0 && (size_t)n >= room) {
         buf_reserve(b, (size_t)n);
         vsnprintf(b->data + b->len, (size_t)n + 1, fmt, again);
-        b->len += (size_t)n;
     }
+    if (n > 0)
+        b->len += (size_t)n;
     va_end(again);
+}
+
+/* printf would take ten times as long, and most of what an entry or a list is made of are numbers. */
+void buf_add_int(struct buf *b, int64_t value)
+{
+    char digits[20], *p = digits + sizeof(digits);
+    uint64_t left = value < 0 ? -(uint64_t)value : (uint64_t)value;
+    do
+        *--p = (char)('0' + left % 10);
+    while (left /= 10);
+    if (value < 0)
+        *--p = '-';
+    buf_add(b, p, (size_t)(digits + sizeof(digits) - p));
 }
 
 void buf_addf(struct buf *b, const char *fmt, ...)

@@ -15,6 +15,29 @@ TEST(buf_grows_and_is_terminated)
     check_text(b.data, "");
 }
 
+TEST(numbers)
+{
+    static const int64_t numbers[] = { 0, 7, -7, 10, 1764182851123, INT64_MAX, INT64_MIN };
+    for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
+        own_buf b = { 0 };
+        own_text want = xasprintf("n%lld", (long long)numbers[i]);
+        buf_addc(&b, 'n');
+        buf_add_int(&b, numbers[i]);
+        assert_string_equal(b.data, want);
+    }
+}
+
+TEST(formats_that_just_fit)
+{
+    for (int n = 0; n < 200; n++) {
+        own_buf b = { 0 };
+        own_text want = xasprintf("%d:%*d", n, n, n);
+        buf_addf(&b, "%d:", n);
+        buf_addf(&b, "%*d", n, n);
+        assert_string_equal(b.data, want);
+    }
+}
+
 TEST(buf_steal_of_nothing_is_text)
 {
     struct buf b = { 0 };

@@ -52,8 +52,7 @@ static void on_drained(void *arg)
 {
     struct daemon *d = arg;
     world_work(&d->world);
-    if (!list_empty(&d->world.spawns))
-        world_defer_spawn(container_of(d->world.spawns.next, struct instance, spawn_due));
+    world_wake(&d->world);
 }
 
 /* Not in the middle of an adoption: what is not resumed yet would not be handed on whole. */
