@@ -6,7 +6,7 @@
 
 #include "conf/keys.h"
 
-struct app_spec *app_spec_new(void)
+static struct app_spec *read_defaults(void)
 {
     struct app_spec *s = xnew(struct app_spec);
     for (const struct key *k = keys; k < keys + keys_len; k++) {
@@ -16,6 +16,14 @@ struct app_spec *app_spec_new(void)
     }
     s->set = 0;
     return s;
+}
+
+struct app_spec *app_spec_new(void)
+{
+    static struct app_spec *defaults; /* reading them again for each of 500 apps would be most of their start */
+    if (!defaults)
+        defaults = read_defaults();
+    return app_spec_copy(defaults);
 }
 
 struct app_spec *app_spec_free(struct app_spec *s)
