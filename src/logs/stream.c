@@ -9,7 +9,11 @@
 #include "os/pump.h"
 
 enum {
-    BUSY = 8 << 10,       /* a transfer of so much says that the app is quick: no rest before the next */
+    MUCH =
+        8
+        << 10, /* a transfer of so much says that the app is quick: the next goes through the transit pipe */
+    BUSY = 128
+           << 10, /* ... and so much that there is no rest before it; after a rest more is gathered at once */
     PIPE_LARGE = 1 << 20, /* what a pipe grows to that runs full within a rest */
     PEEK = 128 << 10,
     PIECE_MOST = 16 << 10, /* a line is waited for until so much of it is there */
@@ -229,9 +233,9 @@ static bool has_more(const struct stream *st, size_t than)
 }
 
 /* Does it fill its pipe while we rest? Then we do not, and the pipe is made larger. */
-static bool ran_full(struct stream *st, ssize_t n)
+static bool ran_full(struct stream *st, size_t n)
 {
-    if (n < BUSY || n < os_pump_size(st->fd) / 4 * 3)
+    if (n < MUCH || n < (size_t)os_pump_size(st->fd) / 4 * 3)
         return false;
     if (!st->large) {
         st->large = true;
@@ -247,18 +251,19 @@ static size_t move_all_raw(struct flow *f, struct stream *st)
     bool quick = false;
     ssize_t n = 0;
     while (total < STREAM_TURN) {
-        quick = st->busy && f->transit && st->sink->plain;
+        quick = st->much && f->transit && st->sink->plain;
         n = quick ? move_through_transit(f, st) : move_raw(f, st, st->fd, PIPE_LARGE);
         if (n <= 0)
             break;
         total += (size_t)n;
         if (!quick && f->limited)
             continue;
-        st->busy = quick ? n >= BUSY : ran_full(st, n);
+        st->much = n >= MUCH;
+        st->busy = ran_full(st, (size_t)n) || n >= BUSY;
         if (!st->busy)
             break;
     }
-    st->more = n > 0 && (quick || total >= STREAM_TURN) && has_more(st, 0);
+    st->more = n > 0 && st->busy && has_more(st, 0);
     return total;
 }
 
@@ -374,10 +379,7 @@ static size_t move_all_formatted(struct flow *f, struct stream *st)
         if (!st->busy && !f->limited && !st->hurried)
             break;
     }
-    if (total >= BUSY && !st->large && total >= (size_t)os_pump_size(st->fd) / 4 * 3) {
-        st->large = true;
-        os_pump_grow(st->fd, PIPE_LARGE);
-    }
+    ran_full(st, total);
     st->more = total > 0 && has_more(st, f->left);
     return total;
 }

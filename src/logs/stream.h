@@ -11,7 +11,8 @@ struct stream {
     uint64_t id;
     int fd;
     bool large;      /* the pipe was grown */
-    bool busy;       /* the last transfer was large: no rest before the next */
+    bool much;       /* the last transfer was large ... */
+    bool busy;       /* ... so large that there is no rest before the next */
     bool more;       /* something was left: its turn comes again */
     bool hurried;    /* what is there goes now, lines without an end too */
     bool torn;       /* dropped up to the middle of a line: the rest goes too */
