@@ -3,13 +3,14 @@
 
 #include "cli/cli.h"
 
-static void add_pids(struct buf *out, const json_t *pids)
+static void add_pids(struct buf *out, const json_t *outcome)
 {
-    size_t n = json_array_size(pids);
-    if (n == 1)
-        buf_addf(out, ", pid %lld", (long long)json_integer_value(json_array_get(pids, 0)));
-    else if (n > 1)
+    const json_t *pids = json_object_get(outcome, "pids");
+    size_t n = json_array_size(json_object_get(outcome, "ids"));
+    if (n > 1)
         buf_addf(out, ", %zu instances", n);
+    else if (json_array_size(pids) == 1)
+        buf_addf(out, ", pid %lld", (long long)json_integer_value(json_array_get(pids, 0)));
 }
 
 static void add_line(struct buf *out, const json_t *outcome, const char *said)
@@ -22,7 +23,7 @@ static void add_line(struct buf *out, const json_t *outcome, const char *said)
     buf_addf(out, "%s: %s", name, json_get_str(outcome, "status", "done"));
     if (json_get_flag(outcome, "unchanged", false))
         buf_adds(out, " already, left alone");
-    add_pids(out, json_object_get(outcome, "pids"));
+    add_pids(out, outcome);
     buf_addc(out, '\n');
 }
 

@@ -189,6 +189,7 @@ static void close_all(struct daemon *d)
     uv_close((uv_handle_t *)&d->interrupt, NULL);
     uv_close((uv_handle_t *)&d->farewell, NULL);
     uv_close((uv_handle_t *)&d->save_due, NULL);
+    uv_close((uv_handle_t *)&d->progress_due, NULL);
     d->world.pump = pump_free(d->world.pump);
     world_done(&d->world);
     log_works_free(d);
@@ -217,6 +218,7 @@ static void begin(struct daemon *d, const struct daemon_options *o)
     uv_loop_init(&d->loop);
     uv_timer_init(&d->loop, &d->farewell);
     uv_timer_init(&d->loop, &d->save_due);
+    uv_timer_init(&d->loop, &d->progress_due);
     world_init(&d->world, &d->loop, o->home);
     d->world.app_nofile = o->nofile;
     d->world.changed = on_change;

@@ -19,7 +19,7 @@ struct daemon {
     uint64_t next_log_work;
 
     struct save *saving, *save_next; /* state.c: being written, and waiting for that; or NULL */
-    uv_timer_t save_due;
+    uv_timer_t save_due, progress_due;
 
     struct link kept;          /* adopt.c: descriptors that are handed on as they came */
     const char *update_failed; /* why the version that was to replace us did not; or NULL */

@@ -13,7 +13,7 @@
 #include "daemon/state.h"
 #include "os/heap.h"
 
-enum { TRIM_FROM = 16 }; /* items */
+enum { TRIM_FROM = 16 /* items */, PROGRESS_MS = 100 };
 
 struct item {
     struct link link; /* in app->requests, until done */
@@ -33,7 +33,8 @@ struct op {
     char *id;
     char *token; /* of the request, or NULL */
     bool retry, wait;
-    bool going; /* op_go was called: it may end */
+    bool going;  /* op_go was called: it may end */
+    bool untold; /* more is done than its client knows */
     struct item **items;
     size_t n, open;
     char *warning;
@@ -110,15 +111,36 @@ static void op_finish(struct op *o)
         done(d, count);
 }
 
-static void report_progress(const struct op *o)
+static void report_progress(struct op *o)
 {
-    struct conn *c = o->n > 1 && o->id ? conn_find(o->daemon, o->conn) : NULL;
+    struct conn *c = conn_find(o->daemon, o->conn);
     own_buf line = { 0 };
+    o->untold = false;
     if (!c)
         return;
     buf_addf(&line, "{\"jsonrpc\":\"2.0\",\"method\":\"progress\",\"params\":{\"done\":%zu,\"of\":%zu}}\n",
              o->n - o->open, o->n);
     conn_send(c, &line);
+}
+
+static void on_progress_due(uv_timer_t *t)
+{
+    struct daemon *d = container_of(t, struct daemon, progress_due);
+    list_each (l, &d->ops) {
+        struct op *o = container_of(l, struct op, link);
+        if (o->untold)
+            report_progress(o);
+    }
+}
+
+/* Of 500 apps that start at once nobody reads 500 messages. */
+static void note_progress(struct op *o)
+{
+    if (o->n < 2 || !o->id)
+        return;
+    o->untold = true;
+    if (!uv_is_active((uv_handle_t *)&o->daemon->progress_due))
+        uv_timer_start(&o->daemon->progress_due, on_progress_due, PROGRESS_MS, 0);
 }
 
 /* take_outcome is the item's JSON. The op may end with it. */
@@ -131,7 +153,7 @@ static void item_done(struct item *it, char *take_outcome)
     if (o->open == 0 && o->going)
         op_finish(o);
     else if (o->going)
-        report_progress(o);
+        note_progress(o);
 }
 
 static char *outcome_of(const struct app *a, bool unchanged)

@@ -10,6 +10,7 @@ each line of each process is in its log once, in order. It ends when the time is
 """
 
 import argparse
+import collections
 import contextlib
 import json
 import os
@@ -51,6 +52,7 @@ class Chaos:
         self.ledger.mkdir()
         self.status = {}  # name: online or stopped, as asked for
         self.restarts = {}
+        self.lives = collections.Counter()
         self.starts = {}  # processes there were, for check_log
         self.saved = None  # names
         self.pids = {}
@@ -82,7 +84,9 @@ class Chaos:
     def born(self, name):
         """It has opened its ledger: from here on it is accounted for."""
         pid = self.velos.pid(name)
-        eventually((self.ledger / f"{name}.{pid}").exists, f"{name} (pid {pid}) has begun", 10)
+        lives = self.lives[name, pid]  # pids come again (see test/fixtures/logger.c)
+        self.lives[name, pid] += 1
+        eventually((self.ledger / f"{name}.{pid + lives * 10_000_000}").exists, f"{name} (pid {pid}) has begun", 10)
 
     def any(self, names, status):
         fitting = [n for n in names if self.status.get(n) == status]

@@ -1,20 +1,20 @@
 /* stop, delete: the apps asked for, one outcome each. They need no daemon that is not there: nothing runs. */
 #include "cli/cli.h"
 
-static int run(struct cli *c, const char *method, struct err *e)
+static int run(struct cli *c, const char *method, const char *said, struct err *e)
 {
     own_text params = cli_select(c, NULL);
-    return cli_act(c, method, params, NULL, e);
+    return cli_act(c, method, params, said, e);
 }
 
 static int stop_run(struct cli *c, struct err *e)
 {
-    return run(c, "app.stop", e);
+    return run(c, "app.stop", NULL, e);
 }
 
 static int delete_run(struct cli *c, struct err *e)
 {
-    return run(c, "app.delete", e);
+    return run(c, "app.delete", "deleted", e);
 }
 
 const struct cmd cmd_stop = {
