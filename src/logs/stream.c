@@ -218,9 +218,9 @@ static size_t drain_transit(struct flow *f, struct stream *st)
     return done;
 }
 
-static ssize_t move_through_transit(struct flow *f, struct stream *st)
+static ssize_t move_through_transit(struct flow *f, struct stream *st, size_t most)
 {
-    ssize_t n = transit_take(f->transit, st->id, st->fd, PIPE_LARGE);
+    ssize_t n = transit_take(f->transit, st->id, st->fd, most);
     if (n > 0)
         drain_transit(f, st);
     return n;
@@ -244,26 +244,53 @@ static bool ran_full(struct stream *st, size_t n)
     return true;
 }
 
+/* A line without an end: it is waited for, unless the pipe could be full before it comes. */
+static bool is_awaited(const struct stream *st, size_t n)
+{
+    return n < PIECE_MOST && !st->hurried && n < (size_t)os_pump_size(st->fd) / 4;
+}
+
+/* A file of several streams is given whole lines: what is written in pieces, as unbuffered print()s do, does
+ * not end up in the middle of another's line. Bytes; 0: it is waited for. *part: there may be more than that.
+ */
+static size_t raw_most(struct flow *f, struct stream *st, bool *part)
+{
+    f->left = 0;
+    *part = false;
+    ssize_t n = st->sink->refs > 1 && st->sink->plain ? peek(f, st->fd) : 0;
+    if (n <= 0)
+        return PIPE_LARGE;
+    size_t lines = whole_lines(f->peeked, (size_t)n);
+    *part = n == PEEK;
+    f->left = (size_t)n - lines;
+    if (lines == 0 && !is_awaited(st, (size_t)n)) {
+        f->left = 0;
+        return (size_t)n;
+    }
+    return lines;
+}
+
 /* While much comes, one transfer after the other; else one, after which it gathers again. */
 static size_t move_all_raw(struct flow *f, struct stream *st)
 {
     size_t total = 0;
-    bool quick = false;
     ssize_t n = 0;
     while (total < STREAM_TURN) {
-        quick = st->much && f->transit && st->sink->plain;
-        n = quick ? move_through_transit(f, st) : move_raw(f, st, st->fd, PIPE_LARGE);
+        bool part, quick = st->much && f->transit && st->sink->plain;
+        size_t most = raw_most(f, st, &part);
+        n = most == 0 ? 0 : quick ? move_through_transit(f, st, most) : move_raw(f, st, st->fd, most);
         if (n <= 0)
             break;
         total += (size_t)n;
-        if (!quick && f->limited)
+        if (part || (!quick && f->limited))
             continue;
         st->much = n >= MUCH;
         st->busy = ran_full(st, (size_t)n) || n >= BUSY;
         if (!st->busy)
             break;
     }
-    st->more = n > 0 && st->busy && has_more(st, 0);
+    st->more =
+        n > 0 && (st->busy || st->hurried || total >= STREAM_TURN) && has_more(st, st->hurried ? 0 : f->left);
     return total;
 }
 
@@ -338,11 +365,10 @@ static ssize_t move_lines(struct flow *f, struct stream *st, size_t n)
     }
 }
 
-/* A line without an end: it is waited for, unless the pipe could be full before it comes. */
 static ssize_t move_piece(struct flow *f, struct stream *st, size_t n)
 {
     bool at_line;
-    if (n < PIECE_MOST && !st->hurried && n < (size_t)os_pump_size(st->fd) / 4)
+    if (is_awaited(st, n))
         return 0;
     sink_room(&f->env, st->sink, &at_line);
     begin_lines(f, st);

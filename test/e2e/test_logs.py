@@ -151,3 +151,22 @@ def test_log_files_of_ones_own(velos, same):
         eventually(lambda: lines("both.log") == ["to err", "to out"], "both in one file")
     else:
         eventually(lambda: lines("out.log") == ["to out"] and lines("err.log") == ["to err"], "each in its file")
+
+
+def test_lines_of_a_shared_file_are_whole(velos):
+    """Unbuffered print()s write a line in pieces: instances that share a file do not write into each other's."""
+    velos.write(
+        "pieces.py",
+        "import os, sys, time\n"
+        "for i in range(300):\n"
+        "    for piece in (os.environ['NODE_APP_INSTANCE'], ' says ', str(i), '\\n'):\n"
+        "        os.write(1, piece.encode())\n"
+        "        time.sleep(0.0003)\n"
+        "os.write(1, b'the end')\n"
+        "time.sleep(1000)\n",
+    )
+    velos.run("start", "pieces.py", "-i", 4, "--merge-logs")
+    eventually(lambda: len(velos.log("pieces").splitlines()) == 1200, "all lines", 20)
+    assert sorted(velos.log("pieces").splitlines()) == sorted(f"{n} says {i}" for n in range(4) for i in range(300))
+    velos.run("stop", "pieces")
+    eventually(lambda: velos.log("pieces").count("the end") == 4, "what has no end is written when its process is gone")
