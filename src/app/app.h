@@ -186,7 +186,7 @@ struct world {
 
     struct link apps;
     size_t n_apps, n_instances;
-    struct map by_id, by_pid, by_stream; /* id + 1, pid, stream -> instance, instance, outlet */
+    struct map by_id, by_pid; /* id + 1, pid -> instance */
     struct link environs;
     int64_t next_id;
 

@@ -121,7 +121,6 @@ void instance_free(struct instance *in)
     struct world *w = a->world;
     for (int i = 0; i < OUTLET_N; i++)
         if (in->outlets[i]) { /* we end as a whole: the keeper has these */
-            map_remove(&w->by_stream, in->outlets[i]->stream);
             close(in->outlets[i]->fds[0]);
             close(in->outlets[i]->fds[1]);
             free(in->outlets[i]);

@@ -29,6 +29,12 @@ struct pump_target outlet_target(const struct instance *in, int which, char **ta
     };
 }
 
+static struct outlet *find(const struct world *w, uint64_t stream)
+{
+    const struct instance *in = stream ? world_instance(w, (int64_t)((stream - 1) / OUTLET_N)) : NULL;
+    return in ? in->outlets[(stream - 1) % OUTLET_N] : NULL;
+}
+
 /* Made with the first outlet, and kept before anything can be in it. */
 static void need_transit(struct world *w)
 {
@@ -56,7 +62,6 @@ static struct outlet *make(struct instance *in, int which, const int fds[2], enu
         .stream = stream_number(in, which), .fds = { fds[0], fds[1] }, .in = in, .which = which
     };
     o->state = need == PUMP_OR_FAIL ? OUTLET_OPENING : OUTLET_OPEN;
-    map_put(&w->by_stream, o->stream, o);
     in->outlets[which] = o;
     own_text path = NULL;
     struct pump_target to = outlet_target(in, which, &path);
@@ -94,9 +99,8 @@ void outlet_close(struct outlet *o)
     pump_remove(o->in->app->world->pump, o->stream);
 }
 
-static void forget(struct world *w, struct outlet *o)
+static void forget(struct outlet *o)
 {
-    map_remove(&w->by_stream, o->stream);
     close(o->fds[0]);
     close(o->fds[1]);
     o->in->outlets[o->which] = NULL;
@@ -143,7 +147,7 @@ void outlet_told(void *world, const struct pump_news *news)
         w->log_done(w->arg, news);
         return;
     }
-    struct outlet *o = map_get(&w->by_stream, news->stream);
+    struct outlet *o = find(w, news->stream);
     if (!o)
         return;
     struct instance *in = o->in;
@@ -156,11 +160,11 @@ void outlet_told(void *world, const struct pump_news *news)
         }
         break;
     case PUMP_FAILED:
-        forget(w, o);
+        forget(o);
         instance_outlet_failed(in, path, news->error);
         break;
     case PUMP_REMOVED:
-        forget(w, o);
+        forget(o);
         instance_outlet_closed(in);
         break;
     case PUMP_TROUBLE:

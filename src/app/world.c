@@ -84,7 +84,6 @@ void world_done(struct world *w)
         fd_done(&w->transit[i]);
     map_done(&w->by_id);
     map_done(&w->by_pid);
-    map_done(&w->by_stream);
     w->settings = settings_free(w->settings);
     text_free(&w->update);
     json_decref(w->unknown);
