@@ -27,15 +27,22 @@ struct history {
     int64_t rest_bound;  /* ... or no line there is younger */
     struct segment from; /* where the oldest taken line stands, if not in `now` */
     int64_t start;       /* ... and its offset; -1: none was taken */
+    ino_t live;          /* the file that was written to when we began ... */
+    int64_t live_size;   /* ... and its size then; 0: there was none */
 };
 
-static int64_t bound_of(const char *path, int number)
+static int64_t bound_of(struct history *h, int number)
 {
     struct stat st;
     for (int gz = 0; gz <= MIN(number, 1); gz++) {
-        own_text name = number ? names_archive(path, number, gz) : xstrdup(path);
-        if (stat(name, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0)
-            return os_filetime_ns(&st) / 1000 + LATE_US;
+        own_text name = number ? names_archive(h->path, number, gz) : xstrdup(h->path);
+        if (stat(name, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size == 0)
+            continue;
+        if (number == 0) {
+            h->live = st.st_ino;
+            h->live_size = st.st_size;
+        }
+        return os_filetime_ns(&st) / 1000 + LATE_US;
     }
     return INT64_MIN;
 }
@@ -45,7 +52,7 @@ static void find_next(struct history *h, int number)
     h->bound = INT64_MIN;
     for (int missing = 0; missing < GAP_MOST && h->bound == INT64_MIN; missing++) {
         h->next = number + missing;
-        h->bound = bound_of(h->path, h->next);
+        h->bound = bound_of(h, h->next);
     }
 }
 
@@ -140,14 +147,25 @@ bool history_was_taken(const struct history *h)
     return h->start >= 0;
 }
 
-struct tail *history_tail(struct history *h)
+/* The end as it was when we began: what has been written since is news. */
+static struct tail *tail_from_end(const struct history *h)
 {
     struct tail *t = tail_new(h->path);
     struct segment s = SEGMENT_NONE;
-    if (h->start >= 0)
-        tail_start(t, segment_is_open(&h->from) ? &h->from : &h->now, h->start);
-    else if (segment_open(&s, h->path, 0))
-        tail_start(t, &s, segment_end(&s));
+    if (!segment_open(&s, h->path, 0))
+        return t;
+    s.size = s.inode == h->live ? MIN(s.size, h->live_size) : 0;
+    int64_t end = segment_end(&s);
+    tail_start(t, &s, end);
+    return t;
+}
+
+struct tail *history_tail(struct history *h)
+{
+    if (h->start < 0)
+        return tail_from_end(h);
+    struct tail *t = tail_new(h->path);
+    tail_start(t, segment_is_open(&h->from) ? &h->from : &h->now, h->start);
     return t;
 }
 
@@ -166,9 +184,10 @@ struct tail *history_since(struct history *h, int64_t time)
         }
         find_next(h, h->next + 1);
     }
-    if (segment_is_open(&oldest))
-        tail_start(t, &oldest, segment_offset(&oldest, h->path, time));
-    else if (segment_open(&s, h->path, 0))
-        tail_start(t, &s, segment_end(&s));
+    if (!segment_is_open(&oldest)) {
+        tail_free(t);
+        return tail_from_end(h);
+    }
+    tail_start(t, &oldest, segment_offset(&oldest, h->path, time));
     return t;
 }

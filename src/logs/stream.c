@@ -401,6 +401,7 @@ static size_t move_all_formatted(struct flow *f, struct stream *st)
         if (n <= 0)
             break;
         total += (size_t)n;
+        st->much = n >= MUCH;
         st->busy = n >= PEEK / 2;
         if (!st->busy && !f->limited && !st->hurried)
             break;

@@ -12,6 +12,7 @@ struct stream {
     int fd;
     bool large;      /* the pipe was grown */
     bool much;       /* the last transfer was large ... */
+    bool unwatched;  /* ... and so were those before: its turn comes after every rest (logs/works.c) */
     bool busy;       /* ... so large that there is no rest before the next */
     bool more;       /* something was left: its turn comes again */
     bool hurried;    /* what is there goes now, lines without an end too */

@@ -6,6 +6,7 @@
 
 #include "base/file.h"
 #include "base/unit.h"
+#include "logs/history.h"
 
 /* A folder of its own for each test, with one log file in it. */
 struct place {
@@ -119,6 +120,30 @@ TEST(last_lines_of_a_large_file)
         tail_free(t);
     }
     place_done(&p);
+}
+
+/* Between the look at what there is and the following. */
+static void check_news(const char *before, const char *then, const char *want)
+{
+    struct place p = place_new();
+    const struct segment_filter all = { 0 };
+    if (before)
+        add(p.path, before);
+    struct history *h = history_new(p.path, &all, INT64_MAX);
+    add(p.path, then);
+    struct tail *t = history_tail(h);
+    check_read(t, want);
+    tail_free(t);
+    history_free(h);
+    place_done(&p);
+}
+
+TEST(what_comes_before_the_following_begins_is_not_missed)
+{
+    check_news(NULL, "a\n", "a;"); /* a file that is new, too */
+    check_news("", "a\n", "a;");
+    check_news("a\n", "b\nc\n", "b;c;");
+    check_news("a\nb", "c\nd\n", "bc;d;");
 }
 
 TEST(follows_what_is_written)

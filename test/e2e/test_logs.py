@@ -113,6 +113,7 @@ def test_follow_at_speed_loses_nothing(velos):
     ledger.mkdir()
     velos.run("start", FIXTURES / "hello.sh")
     with Follower(velos, "--raw") as follower:
+        follower.wait("shell says hello")  # it watches
         velos.run("start", BINARIES / "logger", "--name", "fast", "--", "fast", ledger, "50000", "500", "1")
         pid = velos.pid("fast")
         follower.wait(f"fast {pid} 50000", 30)
