@@ -20,7 +20,8 @@ static struct app_spec *read_defaults(void)
 
 struct app_spec *app_spec_new(void)
 {
-    static struct app_spec *defaults; /* reading them again for each of 500 apps would be most of their start */
+    static struct app_spec
+        *defaults; /* reading them again for each of 500 apps would be most of their start */
     if (!defaults)
         defaults = read_defaults();
     return app_spec_copy(defaults);

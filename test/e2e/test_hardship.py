@@ -7,7 +7,10 @@ import re
 import resource
 import shutil
 import signal
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -147,3 +150,17 @@ def test_a_velosd_that_crashes_in_a_loop(velos):
     assert (velos.home / "velosd.lock").read_text() == ""
     velos.run("stop", "a")
     check_log(velos.log("a"), "a", ledger, 1)
+
+
+def test_pids_come_again(home, tmp_path):
+    """Numbers of dead processes are soon another's: no app is taken for another, nobody else is killed for one."""
+    if tuple(map(int, re.findall(r"\d+", os.uname().release)[:2])) < (6, 14):
+        pytest.skip("pid_max is the whole machine's before Linux 6.14")
+    script = Path(__file__).with_name("few_pids.py")
+    command = ["unshare", "--pid", "--fork", "--mount-proc", "sh", "-c", f"{sys.executable} {script}; exit $?"]  # sh reaps
+    environ = os.environ | {"FEW_PIDS_HOME": str(home), "FEW_PIDS_WORK": str(tmp_path)}
+    done = subprocess.run(command, capture_output=True, text=True, env=environ, timeout=120 * SLOW)
+    if "Operation not permitted" in done.stderr and "unshare" in done.stderr:
+        pytest.skip(done.stderr.strip())
+    assert done.returncode == 0, done.stdout + done.stderr
+    print(done.stdout)
