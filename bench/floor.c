@@ -7,9 +7,10 @@
  *   floor supervise N COMMAND...  the least supervisor: keeps N children running (vfork, pidfd, epoll)
  *   floor copy FILE               a plain log writer: reads stdin, a pipe, and writes FILE, 64 KiB at a time
  *   floor splice FILE             the same with splice(2); rests 1 ms while little comes
- *   floor pour FIFO BYTES SIZE    the app whose log it is: lines of 100 bytes, SIZE bytes a write, BYTES in
- * all; then "PID BEGIN END" (ns) to FIFO, and waits floor tick FIFO COUNT         writes the time (ns), a
- * line every 20 ms
+ *   floor polled FILE             the same, once the pipe was waited for with epoll(7)
+ *   floor pour FIFO BYTES SIZE    the app whose log it is: lines of 100 bytes, SIZE bytes a write; after
+ *                                 BYTES "PID BEGIN END" (ns) to FIFO
+ *   floor tick FIFO COUNT         writes the time (ns), a line every 20 ms
  *
  * Linked statically, so that nothing here depends on what a loader has to do. vfork stands in a function of
  * its own that is never inlined: its child runs on our stack frame. */
@@ -140,6 +141,17 @@ static void rest(void)
     nanosleep(&ms, NULL);
 }
 
+/* From then on each write to it wakes whoever waits, or looks whether anybody does (poll_usage in fs/pipe.c).
+ */
+static void wait_once(void)
+{
+    struct epoll_event ev = { .events = EPOLLIN | EPOLLET };
+    int ep = epoll_create1(EPOLL_CLOEXEC);
+    if (epoll_ctl(ep, EPOLL_CTL_ADD, 0, &ev) == 0)
+        epoll_wait(ep, &ev, 1, -1);
+    close(ep);
+}
+
 static int splice_all(const char *path)
 {
     int out = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
@@ -217,15 +229,16 @@ int main(int argc, char **argv)
         return supervise(atoi(argv[2]), argv + 3);
     if (strcmp(mode, "copy") == 0 && argc > 2)
         return copy(argv[2]);
-    if (strcmp(mode, "splice") == 0 && argc > 2)
+    if (strcmp(mode, "polled") == 0 && argc > 2)
+        wait_once();
+    if ((strcmp(mode, "splice") == 0 || strcmp(mode, "polled") == 0) && argc > 2)
         return splice_all(argv[2]);
     if (strcmp(mode, "pour") == 0 && argc > 4)
         return pour(argv[2], atoll(argv[3]), (size_t)atoi(argv[4]));
     if (strcmp(mode, "tick") == 0 && argc > 3)
         return tick(argv[2], atoi(argv[3]));
-    fprintf(
-        stderr,
-        "usage: floor line|nap|stamp FIFO|time N COMMAND...|supervise N COMMAND...|copy FILE|splice FILE|\n"
-        "             pour FIFO BYTES SIZE|tick FIFO COUNT\n");
+    fprintf(stderr, "usage: floor line|nap|stamp FIFO|time N COMMAND...|supervise N COMMAND...|copy "
+                    "FILE|splice FILE|polled FILE|\n"
+                    "             pour FIFO BYTES SIZE|tick FIFO COUNT\n");
     return 2;
 }

@@ -130,12 +130,15 @@ def measure(rounds: int) -> Iterator[bench.Row]:
             floors: dict[str, list[Sample]] = {"splice": [], "copy": []}
             ours: dict[str, list[Sample]] = {kind: [] for kind in KINDS}
             rise: list[float] = []
+            polled: list[Sample] = []
             for _ in range(turns):
                 for mode, samples in floors.items():
                     samples.append(run_floor(mode, writers, size, total))
+                polled.append(run_floor("polled", writers, size, total))
                 for kind, samples in ours.items():
                     samples.append(run_velos(KINDS[kind], writers, size, total, rise if kind == "raw" else None))
             best = better(*floors.values())
+            yield bench.Row(f"log, {shape}, {writers} writer{'s' * (writers > 1)}, floor that has waited once", "MB/s", [s.speed for s in polled], best[0])
             for kind, samples in ours.items():
                 name = f"{shape}, {writers} writer{'s' * (writers > 1)}, {kind}"
                 target = (0.95, 1.4) if shape == "a line a write" else (0.85, None)

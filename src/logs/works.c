@@ -273,18 +273,18 @@ static void set_unwatched(struct works *w, struct stream *st, bool unwatched)
 {
     if (unwatched == st->unwatched)
         return;
-    st->unwatched = unwatched;
     if (unwatched)
         os_ready_remove(w->ready, st->fd);
-    else
-        os_ready_add(w->ready, st->fd, OS_READY_IN, st); /* tells what has come by now, too */
+    else if (os_ready_add(w->ready, st->fd, OS_READY_IN, st) < 0) /* which tells what has come by now, too */
+        return;
+    st->unwatched = unwatched;
 }
 
 static void move(struct works *w, struct stream *st)
 {
     bool much = stream_move(&w->flow, st) > 0 && st->much && st->sink->plain;
     set_unwatched(w, st, much);
-    if (much || st->more) {
+    if (st->unwatched || st->more) {
         st->since = w->mono_us;
         return;
     }
