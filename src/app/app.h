@@ -190,11 +190,11 @@ struct world {
     struct link environs;
     int64_t next_id;
 
-    struct link births, spawns,
-        sweeps;          /* instances with deferred work; births: spawns whose pipes are open */
-    struct link touched; /* apps whose queue is to be looked at */
-    uv_check_t worker;   /* deferred work, after the round's descriptors and children */
-    uv_idle_t awake;     /* active while something is due: the next poll does not wait */
+    struct link births;         /* spawns whose pipes are open */
+    struct link spawns, sweeps; /* instances with deferred work */
+    struct link touched;        /* apps whose queue is to be looked at */
+    uv_check_t worker;          /* deferred work, after the round's descriptors and children */
+    uv_idle_t awake;            /* active while something is due: the next poll does not wait */
     int sigchild;
     uv_poll_t child;
     uv_timer_t sample; /* metrics, while anything runs */

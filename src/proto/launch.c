@@ -254,7 +254,7 @@ static void on_alarm(int sig)
 
 /* Both hold the lock until their last moment. flock(2) knows no timeout, but a signal interrupts it; again
  * and again, in case the first comes before the wait. */
-bool launch_await_end(const char *home, int timeout_ms)
+static bool await_unlocked(const char *home, int timeout_ms)
 {
     own_text path = path_join(home, PROTO_LOCK);
     own_fd fd = open(path, O_RDWR | O_CLOEXEC);
@@ -277,24 +277,45 @@ bool launch_await_end(const char *home, int timeout_ms)
  */
 static int await_last_one(const char *home, struct err *e)
 {
-    if (launch_await_end(home, END_MS))
+    if (await_unlocked(home, END_MS))
         return 0;
     err_set(e, ERR_UNREACHABLE, "another one runs on %s, and %s/" PROTO_SOCKET " does not lead to it", home,
             home);
     return err_hint(e, "end it: kill $(pgrep -f 'velos-keeper --home %s'); its apps are stopped then", home);
 }
 
-int launch_daemon(const char *home, const char *settings, int timeout_ms, struct err *e)
+/* Whoever starts a daemon or looks at its lock holds this one: for a moment the looker has the other, and a
+ * keeper that starts just then would find it taken. */
+static int lock_home(const char *home, int *out, struct err *e)
 {
-    if (launch_prepare_home(home, e) < 0)
-        return -1;
     own_fd lock = open(home, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (lock < 0)
         return err_sys(e, "open %s", home);
     while (flock(lock, LOCK_EX) < 0)
         if (errno != EINTR)
             return err_sys(e, "lock %s", home);
+    *out = steal_fd(lock);
+    return 0;
+}
 
+void launch_await_end(const char *home, int timeout_ms)
+{
+    struct err ignored; /* no home, or nobody there: it has ended */
+    own_fd lock = -1;
+    if (lock_home(home, &lock, &ignored) < 0)
+        return;
+    own_fd next = os_unix_connect(home, PROTO_SOCKET, &ignored);
+    if (next < 0) /* else somebody has started another by now */
+        await_unlocked(home, timeout_ms);
+}
+
+int launch_daemon(const char *home, const char *settings, int timeout_ms, struct err *e)
+{
+    if (launch_prepare_home(home, e) < 0)
+        return -1;
+    own_fd lock = -1;
+    if (lock_home(home, &lock, e) < 0)
+        return -1;
     int fd = os_unix_connect(home, PROTO_SOCKET, e);
     if (fd >= 0)
         return fd; /* somebody was faster */

@@ -9,9 +9,9 @@ must_check int launch_prepare_home(const char *home, struct err *e);
 /* Where velos-keeper is: beside the running program, else in libexec. The caller frees. */
 must_check int launch_find_keeper(char **out, struct err *e);
 
-/* Waits until velosd and velos-keeper of a home are no more, which are about to end. False: they still are.
- * Uses SIGALRM: for the CLI. */
-bool launch_await_end(const char *home, int timeout_ms);
+/* Waits until velosd and velos-keeper of a home are no more, which are about to end, or somebody has started
+ * the next. Uses SIGALRM: for the CLI. */
+void launch_await_end(const char *home, int timeout_ms);
 
 /* Starts the daemon unless somebody else has by now; settings: JSON, "" or NULL for none. A connection to it,
  * or -1. */
