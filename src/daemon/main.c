@@ -5,7 +5,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/json.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "daemon/daemon.h"
 #include "os/exec.h"
 #include "os/spawn.h"
@@ -50,6 +52,7 @@ int main(int argc, char **argv)
     log_open("velosd", getenv("VELOS_DEBUG") ? LOG_DEBUG : LOG_INFO);
     lift(&o.keeper_fd);
     lift(&o.ready_fd);
+    json_set_alloc_funcs(xmalloc, free); /* its own answer to a heap without room is an assertion in load.c */
     if (os_spawn_init() < 0)
         log_error("descriptors for spawning: %s", strerror(errno));
     return daemon_run(&o);
