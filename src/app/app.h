@@ -191,6 +191,7 @@ struct world {
     int64_t next_id;
 
     struct link births;         /* spawns whose pipes are open */
+    bool spawning;              /* until there is none to do */
     struct link spawns, sweeps; /* instances with deferred work */
     struct link touched;        /* apps whose queue is to be looked at */
     uv_check_t worker;          /* deferred work, after the round's descriptors and children */
@@ -288,11 +289,12 @@ void instance_mark(const struct instance *in, char out[64]);                    
 char *instance_log_path(const struct instance *in, int outlet);                      /* the caller frees */
 const struct past_life *instance_life_ended(const struct instance *in, size_t back); /* 0: the last; NULL */
 
-/* launch.c: one spawn. 0, or -1 with the reason; `settled` work (the keeper) is the caller's to check. */
-must_check int launch(struct instance *in, struct err *e);
+/* launch.c: the spawns of `n` instances that are on their way to a child, at most OS_BIRTHS of them. Each has
+ * one when it returns, or has failed and been told so, or waits for its pipes or the keeper and comes again.
+ */
+void launch(struct instance *const *ins, size_t n);
 must_check int launch_try(struct instance *in, struct err *e); /* would it? All but the child */
-must_check int instance_environ(const struct instance *in, char ***out,
-                                struct err *e); /* a strv, the caller's */
+must_check int instance_environ(const struct instance *in, struct environ *out, struct err *e);
 
 /* wait_ready: the app said so. False: nobody waits for that. */
 bool instance_ready(struct instance *in);

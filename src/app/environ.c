@@ -81,84 +81,113 @@ static bool is_let_through(const char *variable, const struct inherit_env *inher
     return false;
 }
 
+/* A shell passes each variable once; of two from elsewhere the last wins. */
+static bool comes_again(char *const *rest, const char *variable)
+{
+    size_t len = name_len(variable) + 1;
+    for (; *rest; rest++)
+        if ((*rest)[0] == variable[0] && strncmp(*rest, variable, len) == 0)
+            return true;
+    return false;
+}
+
 void environ_filter(char *const *variables, const struct inherit_env *inherit, struct buf *out)
 {
     for (; variables && *variables; variables++)
-        if (strchr(*variables, '=') && !is_ours_to_drop(*variables) && is_let_through(*variables, inherit))
+        if (strchr(*variables, '=') && !is_ours_to_drop(*variables) &&
+            is_let_through(*variables, inherit) && !comes_again(variables + 1, *variables))
             buf_add(out, *variables, strlen(*variables) + 1);
 }
 
-/* The list being built: NULL-terminated, with the room it has. */
-struct builder {
-    char **v;
-    size_t n, cap;
-};
-
-static void set(struct builder *b, const char *variable)
+void environ_done(struct environ *env)
 {
-    size_t len = name_len(variable) + 1;
-    for (size_t i = 0; i < b->n; i++)
-        if (b->v[i][0] == variable[0] && strncmp(b->v[i], variable, len) == 0) {
-            free(b->v[i]);
-            b->v[i] = xstrdup(variable);
-            return;
-        }
-    if (b->n + 2 > b->cap) {
-        b->cap = b->cap ? b->cap * 2 : 64;
-        b->v = xrealloc(b->v, b->cap * sizeof(*b->v));
+    free(env->v);
+    strv_free(env->own);
+    *env = (struct environ){ 0 };
+}
+
+/* Where the variable with this name is, `len` bytes with its '='; env->n: nowhere. */
+static size_t find(const struct environ *env, const char *name, size_t len)
+{
+    size_t i = 0;
+    while (i < env->n && (env->v[i][0] != name[0] || strncmp(env->v[i], name, len) != 0))
+        i++;
+    return i;
+}
+
+static void put(struct environ *env, size_t at, const char *variable)
+{
+    if (env->n + 2 > env->cap) {
+        env->cap = env->cap ? env->cap * 2 : 64;
+        env->v = xrealloc(env->v, env->cap * sizeof(*env->v));
     }
-    b->v[b->n++] = xstrdup(variable);
-    b->v[b->n] = NULL;
+    env->v[at] = (char *)variable;
+    if (at == env->n)
+        env->v[++env->n] = NULL;
 }
 
-static void setf(struct builder *b, const char *fmt, ...) printf_like(2, 3);
-static void setf(struct builder *b, const char *fmt, ...)
+static void set(struct environ *env, const char *variable)
 {
-    char text[4300];
-    va_list ap;
-    va_start(ap, fmt);
-    vsnprintf(text, sizeof(text), fmt, ap);
-    va_end(ap);
-    set(b, text);
+    put(env, find(env, variable, name_len(variable) + 1), variable);
 }
 
-static void set_all(struct builder *b, char *const *variables)
+static void set_all(struct environ *env, char *const *variables)
 {
     for (; variables && *variables; variables++)
-        set(b, *variables);
+        set(env, *variables);
 }
 
-int environ_build(const struct environ_query *q, char ***out, struct err *e)
+void environ_set(struct environ *env, const char *name, const char *value)
 {
-    struct builder b = { 0 };
-    for (const char *p = q->base ? q->base->data : ""; q->base && p < q->base->data + q->base->len;
-         p += strlen(p) + 1)
-        set(&b, p);
-    for (char **file = q->spec->env_file; file && *file; file++) {
+    char *text = xasprintf("%s=%s", name, value);
+    env->own = strv_take(env->own, text);
+    set(env, text);
+}
+
+const char *environ_get(const struct environ *env, const char *name)
+{
+    size_t n = strlen(name);
+    for (size_t i = 0; i < env->n; i++)
+        if (strncmp(env->v[i], name, n) == 0 && env->v[i][n] == '=')
+            return env->v[i] + n + 1;
+    return NULL;
+}
+
+static int add_files(struct environ *env, char *const *files, struct err *e)
+{
+    for (; files && *files; files++) {
         own_strv more = NULL;
-        if (dotenv_load(*file, &more, e) < 0) {
-            strv_free(b.v);
+        if (dotenv_load(*files, &more, e) < 0)
             return err_in(e, "env_file");
-        }
-        set_all(&b, more);
+        set_all(env, more);
+        for (char **v = more; v && *v; v++)
+            env->own = strv_take(env->own, *v);
+        free(steal(more)); /* the list alone: its texts are ours now */
     }
-    set_all(&b, q->spec->env);
-    setf(&b, "VELOS_HOME=%s", q->home);
-    setf(&b, "VELOS_NAME=%s", q->spec->name);
-    setf(&b, "VELOS_ID=%lld", (long long)q->id);
-    setf(&b, "VELOS_INSTANCE=%s", q->mark);
-    setf(&b, "NODE_APP_INSTANCE=%d", q->index);
-    if (q->notify)
-        setf(&b, "NOTIFY_SOCKET=%s", q->notify);
-    *out = b.v;
     return 0;
 }
 
-const char *environ_get(char *const *env, const char *name)
+int environ_build(const struct environ_query *q, struct environ *out, struct err *e)
 {
-    size_t n = strlen(name);
-    for (; env && *env; env++)
-        if (strncmp(*env, name, n) == 0 && (*env)[n] == '=')
-            return *env + n + 1;
-    return NULL;
+    struct environ env = { 0 };
+    char number[24];
+    const char *end = q->base ? q->base->data + q->base->len : NULL;
+    for (const char *p = q->base ? q->base->data : NULL; p < end; p += strlen(p) + 1)
+        put(&env, env.n, p); /* environ_filter() has seen to it that each is there once */
+    if (add_files(&env, q->spec->env_file, e) < 0) {
+        environ_done(&env);
+        return -1;
+    }
+    set_all(&env, q->spec->env);
+    environ_set(&env, "VELOS_HOME", q->home);
+    environ_set(&env, "VELOS_NAME", q->spec->name);
+    snprintf(number, sizeof(number), "%lld", (long long)q->id);
+    environ_set(&env, "VELOS_ID", number);
+    environ_set(&env, "VELOS_INSTANCE", q->mark);
+    snprintf(number, sizeof(number), "%d", q->index);
+    environ_set(&env, "NODE_APP_INSTANCE", number);
+    if (q->notify)
+        environ_set(&env, "NOTIFY_SOCKET", q->notify);
+    *out = env;
+    return 0;
 }

@@ -28,7 +28,17 @@ struct environ_query {
     int64_t id;
     int index;
 };
-/* The whole environment, last wins: base, env_file, env, velos's own. *out is a strv; its PATH, or NULL, is
- * found with environ_get. An env_file that cannot be read is an error. */
-must_check int environ_build(const struct environ_query *q, char ***out, struct err *e);
-const char *environ_get(char *const *env, const char *name);
+
+/* An environment for execve(2): mostly texts of others, which must live as long as it does. Zero is an empty one. */
+struct environ {
+    char **v; /* NULL-terminated once something is in it */
+    size_t n, cap;
+    char **own; /* strv: the texts that are its own */
+};
+void environ_done(struct environ *env);
+void environ_set(struct environ *env, const char *name, const char *value); /* copied */
+const char *environ_get(const struct environ *env, const char *name);
+
+/* The whole environment, last wins: base, env_file, env, velos's own. It refers to the texts of q->base and
+ * q->spec. An env_file that cannot be read is an error. */
+must_check int environ_build(const struct environ_query *q, struct environ *out, struct err *e);

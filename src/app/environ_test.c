@@ -21,24 +21,29 @@ TEST(last_wins_and_velos_names_are_ours)
     own_buf text = { 0 };
     list_init(&pool);
     char *caller[] = { "PATH=/bin",        "A=1",  "B=1", "VELOS_ID=99", "NODE_CHANNEL_FD=3",
-                       "NOTIFY_SOCKET=/x", "junk", NULL };
+                       "NOTIFY_SOCKET=/x", "junk", "A=2", NULL };
     environ_filter(caller, &(struct inherit_env){ .all = true }, &text);
     struct environ_blob *base = environ_intern(&pool, text.data, text.len, &made);
     check(made);
     own_app_spec spec = spec_with_env((char *[]){ "B=2", "C=3", NULL });
     struct environ_query q = { .spec = spec, .base = base, .home = "/h", .mark = "m-4", .id = 4, .index = 1 };
-    own_strv env = NULL;
+    struct environ env = { 0 };
     check_int(environ_build(&q, &env, &e), 0);
-    check_text(environ_get(env, "PATH"), "/bin");
-    check_text(environ_get(env, "A"), "1");
-    check_text(environ_get(env, "B"), "2");
-    check_text(environ_get(env, "C"), "3");
-    check_text(environ_get(env, "VELOS_ID"), "4");
-    check_text(environ_get(env, "VELOS_NAME"), "api");
-    check_text(environ_get(env, "VELOS_INSTANCE"), "m-4");
-    check_text(environ_get(env, "NODE_APP_INSTANCE"), "1");
-    check(!environ_get(env, "NODE_CHANNEL_FD"));
-    check(!environ_get(env, "NOTIFY_SOCKET"));
+    check_text(environ_get(&env, "PATH"), "/bin");
+    check_text(environ_get(&env, "A"), "2"); /* it came twice */
+    check_int(env.n, 9);
+    check_text(environ_get(&env, "B"), "2");
+    check_text(environ_get(&env, "C"), "3");
+    check_text(environ_get(&env, "VELOS_ID"), "4");
+    check_text(environ_get(&env, "VELOS_NAME"), "api");
+    check_text(environ_get(&env, "VELOS_INSTANCE"), "m-4");
+    check_text(environ_get(&env, "NODE_APP_INSTANCE"), "1");
+    check(!environ_get(&env, "NODE_CHANNEL_FD"));
+    check(!environ_get(&env, "NOTIFY_SOCKET"));
+    environ_set(&env, "C", "4");
+    check_text(environ_get(&env, "C"), "4");
+    check_int(env.n, 9);
+    environ_done(&env);
     check(environ_unref(base));
 }
 
@@ -73,12 +78,30 @@ TEST(one_shell_is_kept_once)
 TEST(an_env_file_that_is_gone)
 {
     struct err e;
-    own_strv env = NULL;
+    struct environ env = { 0 };
     own_app_spec spec = spec_with_env(NULL);
     spec->env_file = strv_add(NULL, "/nonexistent/.env");
     struct environ_query q = { .spec = spec, .home = "/h", .mark = "m-0" };
     check_int(environ_build(&q, &env, &e), -1);
     check_contains(e.text, "env_file: /nonexistent/.env");
+    check(!env.v);
+}
+
+TEST(an_env_file_goes_between)
+{
+    struct err e;
+    struct environ env = { 0 };
+    char path[] = "/tmp/velos-environ-XXXXXX";
+    own_fd fd = mkstemp(path);
+    check_int(write(fd, "A=file\nB=file\n", 14), 14);
+    own_app_spec spec = spec_with_env((char *[]){ "B=spec", NULL });
+    spec->env_file = strv_add(NULL, path);
+    struct environ_query q = { .spec = spec, .home = "/h", .mark = "m-0" };
+    check_int(environ_build(&q, &env, &e), 0);
+    unlink(path);
+    check_text(environ_get(&env, "A"), "file");
+    check_text(environ_get(&env, "B"), "spec");
+    environ_done(&env);
 }
 
 UNIT_MAIN()

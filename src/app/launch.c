@@ -13,46 +13,29 @@
 #include "app/wrapper.h"
 #include "base/fault.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "base/time.h"
 #include "conf/interp.h"
 #include "os/groups.h"
-#include "os/procstat.h"
 #include "os/sock.h"
 #include "os/spawn.h"
 
 /* What is worked out before the fork. */
 struct plan {
-    char **env;
+    struct environ env;
     struct interp_plan interp;
     gid_t groups[64];
-    struct os_spawn spawn;
+    int channel; /* the child's end, or -1 */
 };
 
 static void plan_done(struct plan *p)
 {
-    strv_free(p->env);
+    environ_done(&p->env);
     interp_plan_done(&p->interp);
+    fd_done(&p->channel);
 }
 
-static void set_default(char ***env, const char *name, const char *value)
-{
-    if (!environ_get(*env, name))
-        *env = strv_take(*env, xasprintf("%s=%s", name, value));
-}
-
-static void replace(char ***env, const char *name, const char *value)
-{
-    size_t n = strlen(name);
-    for (char **v = *env; v && *v; v++)
-        if (strncmp(*v, name, n) == 0 && (*v)[n] == '=') {
-            free(*v);
-            *v = xasprintf("%s=%s", name, value);
-            return;
-        }
-    set_default(env, name, value);
-}
-
-int instance_environ(const struct instance *in, char ***out, struct err *e)
+int instance_environ(const struct instance *in, struct environ *out, struct err *e)
 {
     char mark[64];
     instance_mark(in, mark);
@@ -99,15 +82,15 @@ static int plan_program(struct instance *in, struct plan *p, struct err *e)
         .interpreter = s->interpreter,
         .interpreter_args = s->interpreter_args,
         .args = s->args,
-        .path = environ_get(p->env, "PATH"),
+        .path = environ_get(&p->env, "PATH"),
         .fs = &interp_disk,
         .rules = &interp_unix,
     };
     own_strv direct = NULL;
     if (see_through_wrapper(s, &q, &direct, e) < 0 || interp_resolve(&q, &p->interp, e) < 0)
         return -1;
-    if (text_starts(p->interp.interpreter, "python"))
-        set_default(&p->env, "PYTHONUNBUFFERED", "1");
+    if (text_starts(p->interp.interpreter, "python") && !environ_get(&p->env, "PYTHONUNBUFFERED"))
+        environ_set(&p->env, "PYTHONUNBUFFERED", "1");
     return 0;
 }
 
@@ -122,10 +105,9 @@ static int find_group(const char *name, gid_t *out, struct err *e)
     return 0;
 }
 
-static int find_user(struct instance *in, struct plan *p, struct err *e)
+static int find_user(struct instance *in, struct plan *p, struct os_spawn *o, struct err *e)
 {
     const struct app_spec *s = in->app->spec;
-    struct os_spawn *o = &p->spawn;
     if (!s->user && !s->group)
         return 0;
     if (geteuid() != 0) {
@@ -147,17 +129,16 @@ static int find_user(struct instance *in, struct plan *p, struct err *e)
         return -1;
     o->groups = p->groups;
     o->n_groups = os_groups(pw->pw_name, o->gid, p->groups, ARRAY_LEN(p->groups));
-    replace(&p->env, "HOME", pw->pw_dir);
-    replace(&p->env, "USER", pw->pw_name);
-    replace(&p->env, "LOGNAME", pw->pw_name);
-    replace(&p->env, "SHELL", pw->pw_shell);
+    environ_set(&p->env, "HOME", pw->pw_dir);
+    environ_set(&p->env, "USER", pw->pw_name);
+    environ_set(&p->env, "LOGNAME", pw->pw_name);
+    environ_set(&p->env, "SHELL", pw->pw_shell);
     return 0;
 }
 
-static int plan_user(struct instance *in, struct plan *p, struct err *e)
+static int plan_user(struct instance *in, struct plan *p, struct os_spawn *o, struct err *e)
 {
-    const struct os_spawn *o = &p->spawn;
-    if (find_user(in, p, e) < 0)
+    if (find_user(in, p, o, e) < 0)
         return -1;
     for (int i = 0; o->has_user && i < OUTLET_N; i++) /* so that the app may open /dev/stdout by name */
         if (fchown(in->outlets[i]->fds[1], o->uid, o->gid) < 0)
@@ -165,11 +146,11 @@ static int plan_user(struct instance *in, struct plan *p, struct err *e)
     return 0;
 }
 
-static int explain(const struct instance *in, const struct plan *p, enum os_spawn_step step, struct err *e)
+static void explain(const struct instance *in, const struct plan *p, const struct os_birth *b, struct err *e)
 {
     const struct app_spec *s = in->app->spec;
-    int why = errno;
-    switch (step) {
+    int why = errno = b->error;
+    switch (b->step) {
     case SPAWN_CHDIR:
         err_sys(e, "cwd %s", s->cwd);
         err_hint(e, "create the folder, or set cwd");
@@ -193,7 +174,6 @@ static int explain(const struct instance *in, const struct plan *p, enum os_spaw
     }
     e->code = ERR_SPAWN;
     e->sys = why;
-    return -1;
 }
 
 static void remember(char **kept, const char *now)
@@ -204,19 +184,17 @@ static void remember(char **kept, const char *now)
     *kept = xstrdup(now);
 }
 
-static void went_well(struct instance *in, pid_t pid, const struct interp_plan *plan)
+static void went_well(struct instance *in, const struct os_birth *b, const struct interp_plan *plan)
 {
-    struct proc_info now = { 0 };
-    procstat_read(pid, &now);
-    in->pid = pid;
-    in->last_pid = pid;
-    in->start = now.start;
+    in->pid = b->pid;
+    in->last_pid = b->pid;
+    in->start = b->start;
     in->adopted = false;
     in->started_wall = time_wall_ms();
     in->started_mono = time_mono_ms();
     remember(&in->interpreter, plan->interpreter);
     remember(&in->exec, plan->exec);
-    map_put(&in->app->world->by_pid, (uint64_t)pid, in);
+    map_put(&in->app->world->by_pid, (uint64_t)b->pid, in);
     world_sample(in->app->world);
 }
 
@@ -241,8 +219,8 @@ static bool speaks_node_ipc(const char *interpreter)
     return false;
 }
 
-/* A new channel for each life; *child_end is the caller's to close. */
-static int plan_channel(struct instance *in, struct plan *p, int *child_end, struct err *e)
+/* A new channel for each life. */
+static int plan_channel(struct instance *in, struct plan *p, struct err *e)
 {
     int pair[2];
     if (!speaks_node_ipc(p->interp.interpreter) && !speaks_node_ipc(p->interp.exec) &&
@@ -252,9 +230,9 @@ static int plan_channel(struct instance *in, struct plan *p, int *child_end, str
         return err_sys(e, "channel");
     instance_open_channel(in, pair[0]);
     entry_put_fds(in, ENTRY_CHANNEL); /* what the child gets is kept before it can use it */
-    *child_end = pair[1];
-    p->env = strv_add(p->env, "NODE_CHANNEL_FD=3");
-    p->env = strv_add(p->env, "NODE_CHANNEL_SERIALIZATION_MODE=json");
+    p->channel = pair[1];
+    environ_set(&p->env, "NODE_CHANNEL_FD", "3");
+    environ_set(&p->env, "NODE_CHANNEL_SERIALIZATION_MODE", "json");
     return 0;
 }
 
@@ -276,83 +254,112 @@ static int need_pipes(struct instance *in, struct err *e)
     return 0;
 }
 
-static int spawn(struct instance *in, struct plan *p, int channel, struct err *e)
+static void forget_channel(struct instance *in)
 {
-    struct world *w = in->app->world;
-    struct os_spawn *o = &p->spawn;
-    if (in->slot < 0)
-        return err_set(e, ERR_LIMIT, "the ledger is full; a daemon after this one would not know the app");
+    in->channel = channel_free(in->channel);
+    entry_drop_fds(in, ENTRY_CHANNEL);
+}
+
+static void describe(const struct instance *in, const struct plan *p, struct os_spawn *o)
+{
+    const struct world *w = in->app->world;
     o->exec = p->interp.exec;
     o->argv = p->interp.argv;
-    o->envp = p->env;
+    o->envp = p->env.v;
     o->cwd = in->app->spec->cwd;
     o->in = in->input[0];
-    o->channel = channel;
+    o->channel = p->channel;
     o->out = in->outlets[OUTLET_OUT]->fds[1];
     o->err = in->outlets[OUTLET_ERR]->fds[1];
     o->umask = (mode_t)in->app->umask;
     o->nofile = w->settings->nofile > 0 ? (long)w->settings->nofile
                 : in->app->nofile > 0   ? in->app->nofile
                                         : w->app_nofile;
-    o->born = ledger_child(w->ledger, in->slot);
-    enum os_spawn_step step;
-    fault_point("spawn.before");
-    pid_t pid = os_spawn(o, &step);
-    fault_point("spawn.born");
-    if (pid < 0) {
-        int why = errno;
-        in->channel = channel_free(in->channel);
-        entry_drop_fds(in, ENTRY_CHANNEL);
-        errno = why;
-        return explain(in, p, step, e);
-    }
-    went_well(in, pid, &p->interp);
-    return 0;
 }
 
-/* What the child needs is not in the keeper's hands yet: `drained` brings us back here. */
-static int put_off(struct instance *in)
+/* 1: all is ready for the child; 0: not yet, we come here again; -1: the reason. */
+static int prepare(struct instance *in, struct plan *p, struct os_spawn *o, struct err *e)
 {
-    in->channel = channel_free(in->channel);
-    entry_drop_fds(in, ENTRY_CHANNEL);
-    world_defer_spawn(in);
-    return 1;
-}
-
-int launch(struct instance *in, struct err *e)
-{
-    struct plan p = { 0 };
-    own_fd channel = -1;
     fault_point("spawn.asked");
     int r = need_pipes(in, e);
     fault_point("spawn.pipes");
-    if (r == 0)
+    if (r <= 0)
+        return r;
+    if (instance_environ(in, &p->env, e) < 0 || plan_program(in, p, e) < 0 || plan_user(in, p, o, e) < 0 ||
+        plan_channel(in, p, e) < 0)
+        return -1;
+    if (!keeper_link_settled(in->app->world->keeper)) { /* what the child needs is not in its hands yet */
+        forget_channel(in);
+        world_defer_spawn(in); /* `drained` brings us back */
         return 0;
-    if (r > 0)
-        r = instance_environ(in, &p.env, e) < 0 || plan_program(in, &p, e) < 0 || plan_user(in, &p, e) < 0 ||
-                    plan_channel(in, &p, &channel, e) < 0
-                ? -1
-                : 0;
-    if (r == 0)
-        r = keeper_link_settled(in->app->world->keeper) ? spawn(in, &p, channel, e) : put_off(in);
-    plan_done(&p);
-    fault_point("spawn.known");
-    if (r == 0)
+    }
+    if (in->slot < 0)
+        return err_set(e, ERR_LIMIT, "the ledger is full; a daemon after this one would not know the app");
+    describe(in, p, o);
+    return 1;
+}
+
+static void failed(struct instance *in, struct err *e)
+{
+    e->code = ERR_SPAWN; /* whatever it was that kept it from running */
+    log_warn("%s %lld: %s", in->app->spec->name, (long long)in->id, e->text);
+    instance_spawn_failed(in, e);
+}
+
+static void finish(struct instance *in, const struct plan *p, const struct os_birth *b)
+{
+    struct err e;
+    if (b->pid > 0) {
+        went_well(in, b, &p->interp);
         instance_spawned(in);
-    if (r < 0)
-        e->code = ERR_SPAWN; /* whatever it was that kept it from running */
-    return MIN(r, 0);
+        return;
+    }
+    forget_channel(in);
+    explain(in, p, b, &e);
+    failed(in, &e);
+}
+
+void launch(struct instance *const *ins, size_t n)
+{
+    struct plan plans[OS_BIRTHS] = { 0 };
+    struct os_birth births[OS_BIRTHS] = { 0 };
+    struct instance *born[OS_BIRTHS];
+    size_t count = 0;
+    for (size_t i = 0; i < n; i++) {
+        struct plan *p = &plans[count];
+        struct err e;
+        p->channel = -1;
+        int r = prepare(ins[i], p, &births[count].how, &e);
+        if (r > 0)
+            born[count++] = ins[i];
+        else
+            plan_done(p);
+        if (r < 0)
+            failed(ins[i], &e);
+    }
+    for (size_t i = 0; i < count; i++) /* no put from here to the birth */
+        births[i].how.born = ledger_child(born[i]->app->world->ledger, born[i]->slot);
+    fault_point("spawn.before");
+    if (count)
+        os_spawn(births, count);
+    fault_point("spawn.born");
+    for (size_t i = 0; i < count; i++) {
+        finish(born[i], &plans[i], &births[i]);
+        plan_done(&plans[i]);
+    }
+    fault_point("spawn.known");
 }
 
 int launch_try(struct instance *in, struct err *e)
 {
-    struct plan p = { 0 };
+    struct plan p = { .channel = -1 };
+    struct os_spawn unused = { 0 };
     const char *cwd = in->app->spec->cwd;
     int r = -1;
     if (access(cwd, X_OK) < 0)
         err_sys(e, "cwd %s", cwd);
     else if (instance_environ(in, &p.env, e) == 0 && plan_program(in, &p, e) == 0)
-        r = find_user(in, &p, e);
+        r = find_user(in, &p, &unused, e);
     plan_done(&p);
     return r < 0 ? err_in(e, "%s", in->app->spec->name) : 0;
 }

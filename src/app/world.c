@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/time.h"
 #include "os/sigchild.h"
+#include "os/spawn.h"
 
 enum { WORK_MS = 1 }; /* of deferred work before descriptors are looked at again */
 
@@ -139,17 +140,6 @@ void world_put(struct world *w)
     entry_put_world(w);
 }
 
-static void spawn(struct instance *in)
-{
-    struct err e;
-    if (in->life != LIFE_STARTING || in->pid)
-        return; /* a stop came between */
-    if (launch(in, &e) == 0)
-        return;
-    log_warn("%s %lld: %s", in->app->spec->name, (long long)in->id, e.text);
-    instance_spawn_failed(in, &e);
-}
-
 /* Answers all that ask for a sweep with one pass. */
 static void work_sweeps(struct world *w)
 {
@@ -165,47 +155,82 @@ static void work_sweeps(struct world *w)
     free(ask);
 }
 
-/* start_concurrency: not while so many are on their way to ready. Each change of a life brings us back here.
- */
-static bool is_crowded(const struct world *w)
+/* start_concurrency: so many more may be on their way to ready. Each change of a life brings us back here. */
+static size_t room_to_start(struct world *w)
 {
     int64_t most = w->settings->start_concurrency, n = 0;
     if (most == 0)
-        return false;
+        return SIZE_MAX;
     list_each (l, &w->apps) {
         const struct app *a = container_of(l, struct app, link);
         for (size_t i = 0; i < a->n; i++)
             n += a->instances[i]->life == LIFE_STARTING && a->instances[i]->pid;
     }
-    return n >= most;
+    return n < most ? (size_t)(most - n) : 0;
 }
 
 /* A spawn waits until the descriptors that were put before it are in the keeper's hands; `drained` brings us
  * back here. */
-static struct link *next_spawn(struct world *w)
+static bool may_spawn(struct world *w)
 {
-    if ((list_empty(&w->births) && list_empty(&w->spawns)) || !keeper_link_settled(w->keeper) ||
-        is_crowded(w))
-        return NULL;
-    return list_empty(&w->births) ? w->spawns.next : w->births.next;
+    return !(list_empty(&w->births) && list_empty(&w->spawns)) && keeper_link_settled(w->keeper) &&
+           room_to_start(w) > 0;
+}
+
+/* The first of a list that still wants it. */
+static struct instance *take(struct link *list)
+{
+    while (!list_empty(list)) {
+        struct instance *in = container_of(list->next, struct instance, spawn_due);
+        list_remove(&in->spawn_due);
+        if (in->life == LIFE_STARTING && !in->pid) /* else a stop came between */
+            return in;
+    }
+    return NULL;
+}
+
+static bool has_many(const struct link *list)
+{
+    size_t n = 0;
+    for (const struct link *l = list->next; l != list && n < OS_BIRTHS; l = l->next)
+        n++;
+    return n == OS_BIRTHS;
+}
+
+/* Births come together, as many as go side by side; until there are so many, those that have yet to open
+ * their pipes do. */
+static void work_spawns(struct world *w)
+{
+    struct link *list = list_empty(&w->spawns) || has_many(&w->births) ? &w->births : &w->spawns;
+    size_t most = list == &w->births ? MIN((size_t)OS_BIRTHS, room_to_start(w)) : 1, n = 0;
+    struct instance *ins[OS_BIRTHS];
+    while (n < most && (ins[n] = take(list)))
+        n++;
+    launch(ins, n);
+    w->spawning = true;
+}
+
+static void rest(struct world *w)
+{
+    uv_idle_stop(&w->awake);
+    if (w->spawning)
+        os_spawn_rest();
+    w->spawning = false;
 }
 
 void world_work(struct world *w)
 {
     int64_t until = time_mono_ms() + WORK_MS;
     work_sweeps(w);
-    for (struct link *l; time_mono_ms() <= until && (l = next_spawn(w));) {
-        struct instance *in = container_of(l, struct instance, spawn_due);
-        list_remove(&in->spawn_due);
-        spawn(in);
-    }
+    while (time_mono_ms() <= until && may_spawn(w))
+        work_spawns(w);
     while (!list_empty(&w->touched)) {
         struct app *a = container_of(w->touched.next, struct app, touched);
         list_remove(&a->touched);
         w->advance(w->arg, a);
     }
-    if (list_empty(&w->sweeps) && !next_spawn(w))
-        uv_idle_stop(&w->awake);
+    if (list_empty(&w->sweeps) && !may_spawn(w))
+        rest(w);
 }
 
 static struct exit_status status_of(const siginfo_t *info)

@@ -229,6 +229,8 @@ static void begin(struct daemon *d, const struct daemon_options *o)
     d->world.pump = pump_new(&d->loop, outlet_told, &d->world);
 }
 
+enum { EXPECTED_FDS = 4096 }; /* 500 apps; 32 KiB of the kernel's memory */
+
 static void on_booted(struct daemon *d, size_t count)
 {
     ledger_delete(d->world.ledger, &d->world.boot_slot);
@@ -242,6 +244,7 @@ int daemon_run(const struct daemon_options *o)
     struct err e;
     os_heap_share(); /* two threads that hardly meet in malloc */
     os_fds_raise_limit();
+    os_fds_reserve(EXPECTED_FDS);
     os_subreaper();
     begin(&d, o);
     catch_signals(&d);

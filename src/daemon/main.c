@@ -22,7 +22,7 @@ static int usage(void)
 /* Out of the low numbers, which os_spawn() needs; and close-on-exec. */
 static void lift(int *fd)
 {
-    int high = *fd < 0 ? -1 : fcntl(*fd, F_DUPFD_CLOEXEC, 10);
+    int high = *fd < 0 ? -1 : fcntl(*fd, F_DUPFD_CLOEXEC, 32);
     if (high < 0)
         return;
     close(*fd);

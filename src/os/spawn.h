@@ -28,10 +28,26 @@ struct os_spawn {
 
 enum os_spawn_step { SPAWN_OK, SPAWN_FORK, SPAWN_USER, SPAWN_CHDIR, SPAWN_EXEC };
 
-/* The child's pid, or -1 with errno and *step set. When it returns, exec has succeeded or failed: the
- * child of a failed spawn is already reaped. Linux: it costs the same however large we are and however many
- * descriptors we have open. */
-pid_t os_spawn(const struct os_spawn *s, enum os_spawn_step *step);
+struct os_birth {
+    struct os_spawn how;
+
+    /* the answer */
+    pid_t pid;      /* or -1, with error (errno) and the step that failed */
+    uint64_t start; /* as procstat_read() tells it; 0: it is gone already */
+    int error;
+    enum os_spawn_step step;
+};
+
+enum { OS_BIRTHS = 8 }; /* so many at once are worth while; more are taken too */
+
+/* Gives birth to all of them; many go side by side where there are processors for it. When it returns, exec
+ * has succeeded or failed for each: the child of a failed one is already reaped. Linux: it costs the same
+ * however large we are and however many descriptors we have open. */
+void os_spawn(struct os_birth *births, size_t n);
+
+/* No more births for now: lets go of what is only good for the next ones (threads, the last child's
+ * descriptors). */
+void os_spawn_rest(void);
 
 /* At the program's start, before anything else is opened: takes what os_spawn() needs for itself. 0, or -1
  * with errno. */

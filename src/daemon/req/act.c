@@ -136,7 +136,7 @@ void req_app_env(struct request *r)
     json_open(&j, "apps", '[');
     for (size_t i = 0; i < s.n; i++) {
         struct err e;
-        own_strv env = NULL;
+        struct environ env = { 0 };
         struct instance *in = s.apps[i]->instances[0];
         json_open(&j, NULL, '{');
         json_str(&j, "name", s.apps[i]->spec->name);
@@ -144,8 +144,9 @@ void req_app_env(struct request *r)
             err_in(&e, "%s", s.apps[i]->spec->name);
             proto_write_error(&j, "error", &e);
         } else {
-            json_strv(&j, "env", env);
+            json_strv(&j, "env", env.v);
         }
+        environ_done(&env);
         json_close(&j, '}');
     }
     json_close(&j, ']');

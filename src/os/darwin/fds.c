@@ -29,6 +29,10 @@ long os_fds_raise_limit(void)
     return was;
 }
 
+void os_fds_reserve(int n)
+{
+}
+
 void os_fds_close_from(int lowest)
 {
     int most = getdtablesize();

@@ -16,6 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "os/procstat.h"
 #include "os/sock.h"
 
 struct failure {
@@ -110,31 +111,52 @@ static pid_t fork_child(const struct os_spawn *s, int tell)
     return pid;
 }
 
-pid_t os_spawn(const struct os_spawn *s, enum os_spawn_step *step)
+static void fail(struct os_birth *o, enum os_spawn_step step, int error)
+{
+    o->pid = -1;
+    o->step = step;
+    o->error = error;
+}
+
+static void spawn_one(struct os_birth *o)
 {
     int pair[2];
     struct failure f;
-    *step = SPAWN_FORK;
-    if (open_tell(pair) < 0)
-        return -1;
+    struct proc_info now;
+    if (open_tell(pair) < 0) {
+        fail(o, SPAWN_FORK, errno);
+        return;
+    }
     own_fd told = pair[0], tell = pair[1];
-    pid_t pid = fork_child(s, tell);
-    if (pid < 0)
-        return -1;
+    o->pid = fork_child(&o->how, tell);
+    if (o->pid < 0) {
+        fail(o, SPAWN_FORK, errno);
+        return;
+    }
     fd_done(&tell);
     ssize_t n;
     do
         n = read(told, &f, sizeof(f));
     while (n < 0 && errno == EINTR);
-    *step = SPAWN_OK;
-    if (n != sizeof(f)) /* closed by exec */
-        return pid;
-    *s->born = 0;
-    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR) {
+    if (n != sizeof(f)) { /* closed by exec */
+        o->step = SPAWN_OK;
+        o->start = procstat_read(o->pid, &now) ? now.start : 0;
+        return;
     }
-    *step = f.step;
-    errno = f.error;
-    return -1;
+    *o->how.born = 0;
+    while (waitpid(o->pid, NULL, 0) < 0 && errno == EINTR) {
+    }
+    fail(o, f.step, f.error);
+}
+
+void os_spawn(struct os_birth *births, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        spawn_one(&births[i]);
+}
+
+void os_spawn_rest(void)
+{
 }
 
 int os_spawn_init(void)

@@ -14,6 +14,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/close_range.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -23,15 +24,46 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
+
+#include "os/cpus.h"
+#include "os/procstat.h"
 
 /* Where what a child gets is put: low numbers, above those it gets it as. In between spawns they hold
  * /dev/null, so that nothing else lands there. */
 enum { PLACE_IN, PLACE_OUT, PLACE_ERR, PLACE_CHANNEL, PLACES, LOWEST_PLACE = 4 };
-static int places[PLACES], null_fd = -1;
 
-struct birth {
-    const struct os_spawn *spawn;
+/* vfork(2) stops the thread that called it until exec, and in that time it waits more than it works: of many
+ * births a few threads do theirs side by side. The first spawner is whoever calls; the others have threads of
+ * their own, from the first large number of births until os_spawn_rest(). */
+enum { SPAWNERS = 4, WORTH_A_THREAD = 3, STACK = 64 << 10 };
+struct spawner {
+    pthread_t thread;
+    int places[PLACES];
+    bool filled; /* the places are not /dev/null */
+    enum { START_UNTRIED, START_KNOWN, START_TO_READ } start;
+    _Alignas(64) char stack[STACK]; /* of its children until exec; what is not touched is not there */
+};
+static struct {
+    struct spawner spawners[SPAWNERS];
+    int n; /* that have places */
+    int null_fd, highest_place;
+    pthread_mutex_t lock;
+    pthread_cond_t more, done;
+    /* under the lock */
+    struct os_birth *births;
+    size_t next, end, busy;
+    int threads;
+    bool ending;
+} pool = { .null_fd = -1,
+           .lock = PTHREAD_MUTEX_INITIALIZER,
+           .more = PTHREAD_COND_INITIALIZER,
+           .done = PTHREAD_COND_INITIALIZER };
+
+struct attempt { /* one birth, as the child sees it */
+    const struct os_spawn *how;
+    const int *places;
     const sigset_t *changed_signals;
     bool shares_fds;
     volatile int error;
@@ -74,10 +106,11 @@ static int set_user(const struct os_spawn *s)
 }
 
 /* The descriptors as the app is to find them: 0, 1, 2, perhaps 3, and none beside. */
-static int arrange_fds(const struct birth *b)
+static int arrange_fds(const struct attempt *b)
 {
-    bool channel = b->spawn->channel >= 0;
-    if (b->shares_fds && close_range((unsigned)places[PLACES - 1] + 1, ~0U, CLOSE_RANGE_UNSHARE) < 0)
+    const int *places = b->places;
+    bool channel = b->how->channel >= 0;
+    if (b->shares_fds && close_range((unsigned)pool.highest_place + 1, ~0U, CLOSE_RANGE_UNSHARE) < 0)
         return -1;
     if (dup2(places[PLACE_IN], 0) < 0 || dup2(places[PLACE_OUT], 1) < 0 || dup2(places[PLACE_ERR], 2) < 0 ||
         (channel && dup2(places[PLACE_CHANNEL], 3) < 0))
@@ -99,8 +132,8 @@ static void limit_fds(rlim_t most)
 static int child(void *arg)
 {
     static const sigset_t none;
-    struct birth *b = arg;
-    const struct os_spawn *s = b->spawn;
+    struct attempt *b = arg;
+    const struct os_spawn *s = b->how;
     b->step = SPAWN_FORK;
     if (arrange_fds(b) < 0)
         goto failed;
@@ -123,23 +156,35 @@ failed:
 }
 
 /* Puts fd, or /dev/null, into a place. */
-static int place(int fd, int at)
+static int place(const struct spawner *sp, int at, int fd)
 {
-    return dup3(fd >= 0 ? fd : null_fd, places[at], O_CLOEXEC);
+    return dup3(fd >= 0 ? fd : pool.null_fd, sp->places[at], O_CLOEXEC);
+}
+
+static void clear_places(struct spawner *sp)
+{
+    for (int at = 0; sp->filled && at < PLACES; at++)
+        place(sp, at, -1);
+    sp->filled = false;
 }
 
 int os_spawn_init(void)
 {
     own_fd null = open("/dev/null", O_RDWR | O_CLOEXEC);
-    if (null_fd >= 0)
+    int most = MIN(os_cpus(), (int)SPAWNERS);
+    if (pool.null_fd >= 0)
         return 0;
-    for (int i = 0; i < PLACES; i++) {
-        places[i] = fcntl(null, F_DUPFD_CLOEXEC, LOWEST_PLACE);
-        if (places[i] < 0)
-            return -1;
-    }
-    null_fd = fcntl(null, F_DUPFD_CLOEXEC, LOWEST_PLACE);
-    return null_fd < 0 ? -1 : 0;
+    for (int i = 0; i < most; i++)
+        for (int at = 0; at < PLACES; at++) {
+            int fd = fcntl(null, F_DUPFD_CLOEXEC, LOWEST_PLACE);
+            if (fd < 0)
+                return -1;
+            pool.spawners[i].places[at] = fd;
+            pool.highest_place = MAX(pool.highest_place, fd);
+        }
+    pool.n = most;
+    pool.null_fd = fcntl(null, F_DUPFD_CLOEXEC, LOWEST_PLACE);
+    return pool.null_fd < 0 ? -1 : 0;
 }
 
 /* valgrind knows fork and vfork, and no clone that shares descriptors. */
@@ -153,43 +198,157 @@ static bool may_share_fds(void)
     return answer;
 }
 
-static pid_t bear(struct birth *b)
+static pid_t clone_child(struct spawner *sp, struct attempt *b)
 {
-    static _Alignas(
-        64) char stack[64 << 10]; /* one child at a time uses it; what is not touched is not there */
     int flags = CLONE_VM | CLONE_VFORK | CLONE_PARENT_SETTID | SIGCHLD | (b->shares_fds ? CLONE_FILES : 0);
     sigset_t all, was;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &was);
-    pid_t pid = clone(child, stack + sizeof(stack), flags, b, b->spawn->born);
+    pid_t pid = clone(child, sp->stack + STACK, flags, b, b->how->born);
     int why = errno;
     pthread_sigmask(SIG_SETMASK, &was, NULL);
     errno = why;
     return pid;
 }
 
-pid_t os_spawn(const struct os_spawn *s, enum os_spawn_step *step)
+/* Ticks since boot, as the kernel counts a process's start (nsec_to_clock_t() in kernel/time/time.c). */
+static uint64_t boot_ticks(void)
 {
-    struct birth b = { .spawn = s, .changed_signals = changed_signals(), .shares_fds = may_share_fds() };
-    *step = SPAWN_FORK;
-    if ((null_fd < 0 && os_spawn_init() < 0) || place(s->in, PLACE_IN) < 0 || place(s->out, PLACE_OUT) < 0 ||
-        place(s->err, PLACE_ERR) < 0 || place(s->channel, PLACE_CHANNEL) < 0)
-        return -1;
-    pid_t pid = bear(&b);
-    int why = errno;
-    for (int at = 0; at < PLACES; at++)
-        place(-1, at);
-    errno = why;
-    if (pid < 0)
-        return -1;
+    struct timespec t;
+    uint64_t per_second = (uint64_t)procstat_ticks_per_second();
+    clock_gettime(CLOCK_BOOTTIME, &t);
+    return (uint64_t)t.tv_sec * per_second + (uint64_t)t.tv_nsec / (UINT64_C(1000000000) / per_second);
+}
+
+/* A child that was born within one tick started at that tick: to read it from /proc costs as much as all we
+ * do ourselves for a birth. The first one shows whether that is so here. */
+static uint64_t start_of(struct spawner *sp, pid_t pid, uint64_t before)
+{
+    uint64_t after = boot_ticks();
+    struct proc_info now;
+    if (sp->start == START_KNOWN && before == after)
+        return before;
+    if (!procstat_read(pid, &now))
+        return 0;
+    if (sp->start == START_UNTRIED)
+        sp->start = now.start >= before && now.start <= after ? START_KNOWN : START_TO_READ;
+    return now.start;
+}
+
+static void fail(struct os_birth *o, enum os_spawn_step step, int error)
+{
+    o->pid = -1;
+    o->step = step;
+    o->error = error;
+}
+
+static void spawn_one(struct spawner *sp, struct os_birth *o)
+{
+    const struct os_spawn *s = &o->how;
+    struct attempt b = {
+        .how = s,
+        .places = sp->places,
+        .changed_signals = changed_signals(),
+        .shares_fds = may_share_fds(),
+    };
+    sp->filled = true;
+    if (place(sp, PLACE_IN, s->in) < 0 || place(sp, PLACE_OUT, s->out) < 0 ||
+        place(sp, PLACE_ERR, s->err) < 0 || place(sp, PLACE_CHANNEL, s->channel) < 0) {
+        fail(o, SPAWN_FORK, errno);
+        return;
+    }
+    uint64_t before = boot_ticks();
+    o->pid = clone_child(sp, &b);
+    if (o->pid < 0) {
+        fail(o, SPAWN_FORK, errno);
+        return;
+    }
     if (!b.error) {
-        *step = SPAWN_OK;
-        return pid;
+        o->step = SPAWN_OK;
+        o->start = start_of(sp, o->pid, before);
+        return;
     }
     *s->born = 0;
-    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR) {
+    while (waitpid(o->pid, NULL, 0) < 0 && errno == EINTR) {
     }
-    *step = b.step;
-    errno = b.error;
-    return -1;
+    fail(o, b.step, b.error);
+}
+
+/* Until none is left. Called and left with the lock held. */
+static void spawn_all(struct spawner *sp)
+{
+    while (pool.next < pool.end) {
+        struct os_birth *o = &pool.births[pool.next++];
+        pool.busy++;
+        pthread_mutex_unlock(&pool.lock);
+        spawn_one(sp, o);
+        pthread_mutex_lock(&pool.lock);
+        pool.busy--;
+    }
+}
+
+static void *spawner_main(void *arg)
+{
+    struct spawner *sp = arg;
+    pthread_mutex_lock(&pool.lock);
+    while (!pool.ending) {
+        spawn_all(sp);
+        if (pool.busy == 0)
+            pthread_cond_signal(&pool.done);
+        pthread_cond_wait(&pool.more, &pool.lock);
+    }
+    pthread_mutex_unlock(&pool.lock);
+    return NULL;
+}
+
+/* With all signals blocked: they are the main thread's. */
+static void start_threads(size_t births)
+{
+    sigset_t all, was;
+    if (births < WORTH_A_THREAD || !may_share_fds() || pool.threads == pool.n - 1)
+        return;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &was);
+    while (pool.threads < pool.n - 1) {
+        struct spawner *sp = &pool.spawners[pool.threads + 1];
+        if (pthread_create(&sp->thread, NULL, spawner_main, sp) != 0)
+            break; /* the others do it alone */
+        pool.threads++;
+    }
+    pthread_sigmask(SIG_SETMASK, &was, NULL);
+}
+
+void os_spawn(struct os_birth *births, size_t n)
+{
+    if (pool.null_fd < 0 && os_spawn_init() < 0) {
+        for (size_t i = 0; i < n; i++)
+            fail(&births[i], SPAWN_FORK, errno);
+        return;
+    }
+    changed_signals(); /* looked up before there is a second thread */
+    pthread_mutex_lock(&pool.lock);
+    pool.births = births;
+    pool.next = 0;
+    pool.end = n;
+    start_threads(n);
+    if (n > 1 && pool.threads)
+        pthread_cond_broadcast(&pool.more);
+    spawn_all(&pool.spawners[0]);
+    while (pool.busy)
+        pthread_cond_wait(&pool.done, &pool.lock);
+    pthread_mutex_unlock(&pool.lock);
+}
+
+void os_spawn_rest(void)
+{
+    pthread_mutex_lock(&pool.lock);
+    pool.ending = true;
+    pthread_cond_broadcast(&pool.more);
+    pthread_mutex_unlock(&pool.lock);
+    for (int i = 1; i <= pool.threads; i++)
+        pthread_join(pool.spawners[i].thread, NULL);
+    pool.threads = 0;
+    pool.ending = false;
+    for (int i = 0; i < pool.n; i++)
+        clear_places(&pool.spawners[i]);
 }
