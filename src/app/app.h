@@ -32,15 +32,15 @@ enum cause { /* why a life ended, or why a state was entered */
              CAUSE_CRON,
              CAUSE_UNKILLABLE,
              CAUSE_N
-};
+} small_enum;
 const char *cause_name(enum cause c);
 enum cause cause_find(const char *name); /* CAUSE_UNKNOWN for a name of another version */
 
 struct exit_status {
     bool known; /* false: somebody else reaped it */
     bool core;
-    int code; /* exit code, when signal is 0 */
-    int signal;
+    uint8_t code; /* exit code, when signal is 0 */
+    uint8_t signal;
 };
 
 struct exit_status exit_status_of(int wait_status);
@@ -48,8 +48,8 @@ struct exit_status exit_status_of(int wait_status);
 struct past_life {
     int64_t started, ended; /* wall ms */
     int64_t uptime;         /* ms, monotonic */
-    enum cause cause;
     struct exit_status exit;
+    enum cause cause;
 };
 enum { LIVES_KEPT = 20 };
 
@@ -59,62 +59,63 @@ struct pidwatch;
 struct app;
 struct world;
 
+/* There is one for each process of 500 apps: fields stand as they fit together. */
 struct instance {
     struct app *app;
     int64_t id;
     int index; /* 0 ... n-1 within the app */
 
-    enum life life; /* instance_enter() alone writes it */
-    enum cause cause;
-    char *reason;            /* why it is errored or waiting, for people; or NULL */
-    struct err *spawn_error; /* of the last try, for who asked for it; or NULL */
-    bool closing;            /* delete: goes once its outlets are drained */
-
     pid_t pid; /* main process, or 0 */
     uint64_t start;
-    pid_t last_pid;      /* of the child before, or of this one */
+    pid_t last_pid; /* of the child before, or of this one */
+
+    enum life life; /* instance_enter() alone writes it */
+    enum cause cause;
+    bool closing;        /* delete: goes once its outlets are drained */
     bool adopted;        /* not our child: exits come from the keeper or the pidfd */
     bool signalled;      /* the stop signal of this STOPPING was sent */
     bool tell_leftovers; /* the next sweep sends the stop signal to what it finds: there is no main process */
     bool forced;         /* ... and SIGKILL */
-    int unsure_looks;    /* sweeps in a row that found nothing and could not be sure of it */
+    bool keeper_reaps;   /* its parent is the keeper, who tells the status */
+    bool commanded;      /* the spawn to come is a person's wish */
+    bool has_exited;
+    bool end_untold; /* the child ended while stopping; the event that says so comes with the next state */
+    struct exit_status last_exit;
+
+    int unsure_looks; /* sweeps in a row that found nothing and could not be sure of it */
+    int fails;        /* lives that ended unasked since the last command */
+    int over_limit;   /* samples in a row above max_memory_restart */
     int64_t forced_at;
-    int kept_pidfd;            /* read from an entry, until the adoption takes it; or -1 */
-    bool keeper_reaps;         /* its parent is the keeper, who tells the status */
+
+    char *reason;            /* why it is errored or waiting, for people; or NULL */
+    struct err *spawn_error; /* of the last try, for who asked for it; or NULL */
+    char *status_text;       /* STATUS= of sd_notify; or NULL */
+
     struct pidwatch *watch;    /* of an adopted main process; or NULL */
     struct pidwatch *leftover; /* what the sweep waits for; or NULL */
-
-    uv_timer_t *timer; /* most have none most of the time: NULL */
-    int64_t deadline;  /* mono ms; 0: the timer is off */
+    uv_timer_t *timer;         /* most have none most of the time: NULL */
+    int64_t deadline;          /* mono ms; 0: the timer is off */
 
     struct outlet *outlets[OUTLET_N];
-    int64_t dropped[OUTLET_N]; /* bytes of its output that no file could take */
-    int input[2];              /* its stdin: read end, write end (non-blocking); -1: not made yet */
-    struct channel *channel;   /* Node's, or NULL */
-    int kept_channel;          /* read from an entry, until the adoption takes it; or -1 */
-    int slot;                  /* in the ledger; -1: not there yet */
-    unsigned kept_fds;         /* bits of enum entry_fds: the keeper has them */
-    char *status_text;         /* STATUS= of sd_notify; or NULL */
+    int64_t dropped[OUTLET_N];    /* bytes of its output that no file could take */
+    int input[2];                 /* its stdin: read end, write end (non-blocking); -1: not made yet */
+    struct channel *channel;      /* Node's, or NULL */
+    int kept_pidfd, kept_channel; /* read from an entry, until the adoption takes them; or -1 */
+    int slot;                     /* in the ledger; -1: not there yet */
+    unsigned kept_fds;            /* bits of enum entry_fds: the keeper has them */
 
     int64_t started_wall, started_mono; /* of the living or last child; 0: none yet */
     struct policy_memory memory;
-    bool commanded; /* the spawn to come is a person's wish */
-    char *token;    /* of the request whose command it obeyed last: a repeated request is not obeyed twice */
-    int fails;      /* lives that ended unasked since the last command */
+    char *token; /* of the request whose command it obeyed last: a repeated request is not obeyed twice */
     int64_t restarts;
     uint32_t counters[CAUSE_N]; /* of restarts */
-    struct exit_status last_exit;
-    bool has_exited;
-    bool end_untold; /* the child ended while stopping; the event that says so comes with the next state */
-    struct past_life *lives; /* ring, newest at (n_lives - 1) % LIVES_KEPT */
-    size_t n_lives;
-    int64_t seq;       /* of its last event */
-    char *interpreter; /* as resolved at the last spawn; NULL before */
-    char *exec;        /* the file that was executed then */
+    uint32_t n_lives;           /* in the ring, and then on to twice of what it holds */
+    struct past_life *lives;    /* newest at (n_lives - 1) % LIVES_KEPT */
+    int64_t seq;                /* of its last event */
+    char *interpreter;          /* as resolved at the last spawn; NULL before */
+    char *exec;                 /* the file that was executed then */
 
     struct usage usage;
-    int over_limit; /* samples in a row above max_memory_restart */
-
     json_t *unknown; /* members of its text that a later version wrote, handed on; or NULL */
 
     struct link spawn_due, sweep_due; /* in world.births or world.spawns; in world.sweeps */
@@ -133,13 +134,13 @@ struct app {
     struct world *world;
     struct app_spec *spec;
     struct environ_blob *base; /* or NULL */
-    unsigned umask;
-    long nofile;     /* soft limit of descriptors; 0: the daemon's own caller's */
-    int64_t created; /* wall ms */
-    char *token;     /* of the request that made it; or NULL */
-    int slot;        /* in the ledger; -1: not there yet */
+    long nofile;               /* soft limit of descriptors; 0: the daemon's own caller's */
+    int64_t created;           /* wall ms */
+    char *token;               /* of the request that made it; or NULL */
     struct instance **instances;
     size_t n;
+    unsigned umask;
+    int slot;                    /* in the ledger; -1: not there yet */
     bool is_new;                 /* its first start is not over yet: a failure leaves nothing behind */
     bool removing;               /* goes with its last instance */
     struct link requests;        /* the daemon's queue for this app (daemon/op.h) */
@@ -307,9 +308,9 @@ void sweep(struct world *w, struct instance *const *ask, size_t n);
 struct outlet {
     uint64_t stream;
     int fds[2]; /* read end (non-blocking), write end */
-    enum outlet_state { OUTLET_OPENING, OUTLET_OPEN, OUTLET_CLOSING } state;
     struct instance *in;
-    int which;
+    enum outlet_state { OUTLET_OPENING, OUTLET_OPEN, OUTLET_CLOSING } small_enum state;
+    uint8_t which;        /* OUTLET_OUT or OUTLET_ERR */
     int error;            /* errno: the file cannot be written just now */
     int64_t dropped_here; /* bytes, of in->dropped: since this daemon has it */
 };

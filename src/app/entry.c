@@ -94,8 +94,8 @@ static struct exit_status read_exit(const json_t *a)
 {
     return (struct exit_status){
         .known = json_is_true(json_array_get(a, 0)),
-        .code = (int)json_integer_value(json_array_get(a, 1)),
-        .signal = (int)json_integer_value(json_array_get(a, 2)),
+        .code = (uint8_t)json_integer_value(json_array_get(a, 1)),
+        .signal = (uint8_t)json_integer_value(json_array_get(a, 2)),
         .core = json_is_true(json_array_get(a, 3)),
     };
 }
@@ -142,7 +142,7 @@ static void read_lives(struct instance *in, const json_t *lives)
             .exit = read_exit(json_array_get(a, 4)),
         };
     }
-    in->n_lives = n;
+    in->n_lives = (uint32_t)n;
 }
 
 static void write_counters(struct json_out *j, const struct instance *in)
@@ -218,12 +218,26 @@ static void write_instance(const struct instance *in, struct buf *text)
     json_close(&j, '}');
 }
 
+/* Blanks behind the text of what has not run yet: it is as long as it will be then, and of many that start
+ * together each takes the block that the one before gave back. */
+static void add_room(const struct instance *in, struct buf *text)
+{
+    size_t more = in->started_wall
+                      ? 0
+                      : sizeof("\"pid\":,\"start\":,\"started_wall\":,\"started_mono\":,\"exec\":") +
+                            56 /* digits */ + strlen(in->app->spec->script);
+    buf_reserve(text, more);
+    memset(text->data + text->len, ' ', more);
+    text->len += more;
+}
+
 void entry_put_instance(struct instance *in)
 {
     own_buf text = { 0 };
     char key[KEEP_KEY_MOST];
     instance_key("in", in->id, key);
     write_instance(in, &text);
+    add_room(in, &text);
     put(in->app->world, &in->slot, key, in->pid, &text);
 }
 

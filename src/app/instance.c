@@ -31,9 +31,10 @@ const char *cause_name(enum cause c)
 struct exit_status exit_status_of(int wait_status)
 {
     if (WIFEXITED(wait_status))
-        return (struct exit_status){ .known = true, .code = WEXITSTATUS(wait_status) };
-    return (
-        struct exit_status){ .known = true, .signal = WTERMSIG(wait_status), .core = WCOREDUMP(wait_status) };
+        return (struct exit_status){ .known = true, .code = (uint8_t)WEXITSTATUS(wait_status) };
+    return (struct exit_status){ .known = true,
+                                 .signal = (uint8_t)WTERMSIG(wait_status),
+                                 .core = WCOREDUMP(wait_status) };
 }
 
 /* Texts about an instance. */
@@ -356,6 +357,8 @@ static struct past_life *remember(struct instance *in, const struct exit_status 
         in->lives = xcalloc(1, sizeof(*in->lives));
     else if (in->n_lives < LIVES_KEPT)
         in->lives = xrealloc(in->lives, (in->n_lives + 1) * sizeof(*in->lives));
+    if (in->n_lives == 2 * LIVES_KEPT)
+        in->n_lives = LIVES_KEPT; /* all of them, the same place in the ring */
     struct past_life *p = &in->lives[in->n_lives++ % LIVES_KEPT];
     *p = (struct past_life){ .started = in->started_wall,
                              .ended = time_wall_ms(),

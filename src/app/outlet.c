@@ -59,7 +59,7 @@ static struct outlet *make(struct instance *in, int which, const int fds[2], enu
     struct world *w = in->app->world;
     struct outlet *o = xnew(struct outlet);
     *o = (struct outlet){
-        .stream = stream_number(in, which), .fds = { fds[0], fds[1] }, .in = in, .which = which
+        .stream = stream_number(in, which), .fds = { fds[0], fds[1] }, .in = in, .which = (uint8_t)which
     };
     o->state = need == PUMP_OR_FAIL ? OUTLET_OPENING : OUTLET_OPEN;
     in->outlets[which] = o;

@@ -237,9 +237,9 @@ static struct exit_status status_of(const siginfo_t *info)
 {
     struct exit_status x = { .known = true };
     if (info->si_code == CLD_EXITED)
-        x.code = info->si_status;
+        x.code = (uint8_t)info->si_status;
     else
-        x.signal = info->si_status;
+        x.signal = (uint8_t)info->si_status;
     x.core = info->si_code == CLD_DUMPED;
     return x;
 }

@@ -64,7 +64,8 @@ char *path_join(const char *dir, const char *name)
 char *path_absolute(const char *base, const char *path)
 {
     own_text joined = path_join(base, path);
-    own_buf out = { 0 };
+    size_t room = strlen(joined) + 2; /* no more: many of these live as long as an app */
+    own_buf out = { .data = xmalloc(room), .cap = room };
     for (const char *p = joined; *p;) {
         size_t n = strcspn(p, "/");
         if (n == 2 && p[0] == '.' && p[1] == '.') {

@@ -390,12 +390,35 @@ static char ***owned_list(const struct key *k, struct app_spec *s)
     return NULL;
 }
 
+/* Of 500 apps nearly all have the defaults: one text for all of them. */
+static bool is_shared(const void *text)
+{
+    const struct app_spec *d = app_spec_defaults();
+    return text == d->ns || text == d->shutdown_message || text == d->watch_paths || text == d->watch_ignore;
+}
+
+void key_set_text(const struct key *k, struct app_spec *s, char *take_text)
+{
+    char **field = key_field(k, s);
+    if (!is_shared(*field))
+        free(*field);
+    *field = take_text;
+}
+
+void key_set_list(const struct key *k, struct app_spec *s, char **take_list)
+{
+    char ***field = key_field(k, s);
+    if (!is_shared(*field))
+        strv_free(*field);
+    *field = take_list;
+}
+
 void key_clear(const struct key *k, struct app_spec *s)
 {
     char **text = owned_text(k, s), ***list = owned_list(k, s);
-    if (text)
+    if (text && !is_shared(*text))
         free(*text);
-    if (list)
+    if (list && !is_shared(*list))
         strv_free(*list);
     memset(key_field(k, s), 0, k->size);
 }
@@ -405,9 +428,9 @@ void key_copy(const struct key *k, struct app_spec *to, const struct app_spec *f
     key_clear(k, to);
     memcpy(key_field(k, to), key_field(k, from), k->size);
     char **text = owned_text(k, to), ***list = owned_list(k, to);
-    if (text && *text)
+    if (text && *text && !is_shared(*text))
         *text = xstrdup(*text);
-    if (list)
+    if (list && !is_shared(*list))
         *list = strv_copy(*list);
 }
 

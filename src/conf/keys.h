@@ -66,6 +66,8 @@ const char *key_nearest(const char *name);    /* the key (or alias) that was pro
 bool key_is_set(const struct key *k, const struct app_spec *s);
 void key_copy(const struct key *k, struct app_spec *to, const struct app_spec *from); /* its field, deeply */
 void key_clear(const struct key *k, struct app_spec *s);                              /* frees its field */
+void key_set_text(const struct key *k, struct app_spec *s, char *take_text);
+void key_set_list(const struct key *k, struct app_spec *s, char **take_list);
 
 int key_signal_find(const char *name);            /* "SIGTERM" "term" "15"; 0: no such signal */
 const char *key_signal_name(int64_t number);      /* "SIGTERM"; NULL: it has none */

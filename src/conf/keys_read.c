@@ -71,17 +71,13 @@ static int wrong(struct err *e, const char *expected, const struct conf_node *v)
 
 static int set_text(const struct key *k, struct app_spec *s, char *take_text)
 {
-    char **field = key_field(k, s);
-    free(*field);
-    *field = take_text;
+    key_set_text(k, s, take_text);
     return 0;
 }
 
 static int set_list(const struct key *k, struct app_spec *s, char **take_list)
 {
-    char ***field = key_field(k, s);
-    strv_free(*field);
-    *field = take_list;
+    key_set_list(k, s, take_list);
     return 0;
 }
 

@@ -1,8 +1,9 @@
 /* src/conf/spec.h: what an app is asked to be: one field per row of the key table (conf/keys.c).
  *
- * Plain data. Everything pointed to is owned by the spec. A field that was not set holds its default
- * (strings: NULL where config.md says "none"); `set` remembers which keys were given, so that a spec
- * can be merged over another and written out without its defaults. */
+ * Plain data. Everything pointed to is owned by the spec, but for texts and lists that are the defaults':
+ * those are shared (key_clear() knows). A field that was not set holds its default (strings: NULL where
+ * config.md says "none"); `set` remembers which keys were given, so that a spec can be merged over another
+ * and written out without its defaults. */
 #pragma once
 #include <jansson.h>
 
@@ -33,36 +34,34 @@ struct app_spec {
     char **env;        /* strv "NAME=value", profile already merged */
     char **env_file;   /* absolute paths */
     struct inherit_env inherit_env;
-    enum autorestart autorestart;
     struct exit_codes stop_exit_codes;
     int64_t max_restarts, min_uptime, restart_delay; /* count, ms, ms */
     int64_t exp_backoff_restart_delay;               /* ms; 0: off */
     int64_t max_memory_restart;                      /* bytes; 0: none */
     int64_t kill_timeout;                            /* ms */
     int64_t kill_signal;                             /* number */
-    bool treekill, shutdown_with_message;
     char *shutdown_message;
-    bool wait_ready;
     int64_t listen_timeout; /* ms */
-    bool watch;
     char **watch_paths, **watch_ignore;
     int64_t watch_delay; /* ms */
-    bool watch_content;
     char *cron_restart;
     char *out_file, *error_file; /* absolute, or NULL: $VELOS_HOME/logs/<name>-out.log */
-    bool merge_logs;
     char *log_date_format;
-    enum log_type log_type;
     int64_t log_max_size; /* bytes; 0: never */
     int64_t log_retain_count;
-    bool log_compress, autostart;
     char *user, *group;
+
+    enum autorestart autorestart;
+    enum log_type log_type;
+    bool treekill, shutdown_with_message, wait_ready, watch, watch_content, merge_logs, log_compress,
+        autostart;
 
     uint64_t set;    /* bit per key row: given, not defaulted */
     json_t *unknown; /* fields of a later version, kept for the round trip; or NULL */
 };
 
 struct app_spec *app_spec_new(void); /* every field at its default */
+const struct app_spec *app_spec_defaults(void);
 struct app_spec *app_spec_free(struct app_spec *s);
 struct app_spec *app_spec_copy(const struct app_spec *s);
 void app_spec_cleanup(struct app_spec **s);

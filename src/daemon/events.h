@@ -6,15 +6,15 @@
 enum { EVENTS_KEPT = 1000 };
 
 struct event {
-    int64_t seq, time;  /* number; wall ms */
-    int64_t id, uptime; /* of the instance; of the life that ended with it, ms */
-    pid_t pid;          /* 0: none */
+    int64_t seq, time;   /* number; wall ms */
+    int64_t id, uptime;  /* of the instance; of the life that ended with it, ms */
+    struct label *label; /* of the app; a reference */
+    char *reason;        /* for people; or NULL */
+    pid_t pid;           /* 0: none */
     struct exit_status exit;
     enum life life;
     enum cause cause;
     bool deleted, ended; /* the instance is gone; a life ended: exit and uptime say how */
-    struct label *label; /* of the app; a reference */
-    char *reason;        /* for people; or NULL */
 };
 struct events {
     struct event *ring; /* grows to EVENTS_KEPT */

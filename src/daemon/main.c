@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "daemon/daemon.h"
 #include "os/exec.h"
+#include "os/layout.h"
 #include "os/spawn.h"
 
 static int usage(void)
@@ -29,7 +30,7 @@ static void lift(int *fd)
     *fd = high;
 }
 
-int main(int argc, char **argv)
+static int run(int argc, char **argv)
 {
     struct daemon_options o = { .keeper_fd = -1, .ready_fd = -1 };
     for (int i = 1; i + 1 < argc; i += 2) {
@@ -56,4 +57,10 @@ int main(int argc, char **argv)
     if (os_spawn_init() < 0)
         log_error("descriptors for spawning: %s", strerror(errno));
     return daemon_run(&o);
+}
+
+int main(int argc, char **argv)
+{
+    os_text_split(); /* before anything of ours is touched */
+    return run(argc, argv);
 }

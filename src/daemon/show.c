@@ -136,7 +136,7 @@ void show_info(struct json_out *j, struct instance *in)
     const struct app_spec *s = in->app->spec;
     json_open(j, NULL, '{');
     row_members(j, in);
-    json_int(j, "processes", (int64_t)in->usage.processes);
+    json_int(j, "processes", in->usage.processes);
     int_or_null(j, "main_memory_bytes", (int64_t)in->usage.main_memory);
     json_strv(j, "args", s->args);
     json_str(j, "exec", in->exec);

@@ -118,7 +118,7 @@ static void note(struct sink_env *env, struct sink *s, enum sink_note what, int 
 {
     if (s->said & 1u << what)
         return;
-    s->said |= 1u << what;
+    s->said = (uint8_t)(s->said | 1u << what);
     env->note(env->arg, s, what, error);
 }
 
@@ -184,7 +184,7 @@ bool sink_usable(struct sink_env *env, struct sink *s)
 
 void sink_failed(struct sink_env *env, struct sink *s, int error)
 {
-    s->error = error;
+    s->error = (int16_t)error;
     s->retry_at = env->now_ms + RETRY_MS;
 }
 

@@ -25,22 +25,22 @@ struct sink {
     char *path;
     int fd; /* -1: it cannot be opened just now */
     int refs;
-    bool plain;   /* a regular file, written at `offset`; else a FIFO or device, written as it comes */
-    bool unended; /* the last line was not ended by who wrote it ... */
-    uint64_t unended_by;
-    unsigned said; /* bits of sink_note */
-    int error;     /* errno of the trouble we are in, or 0 */
+    int16_t error;    /* errno of the trouble we are in, or 0 */
+    bool plain : 1;   /* a regular file, written at `offset`; else a FIFO or device, written as it comes */
+    bool missing : 1; /* its name was gone at the last look */
+    bool compressing : 1;   /* one of its archives is, or is to be */
+    bool rotated_since : 1; /* ... that was asked for */
+    bool unended : 1;       /* the last line was not ended by who wrote it ... */
+    uint8_t said;           /* bits of sink_note */
+    struct rotate rotate;
+    uint64_t unended_by; /* ... which is this stream */
     ino_t inode;
     dev_t dev;
     int64_t offset;  /* -1: not plain */
     int64_t full_at; /* size from which on a rotation is due; INT64_MAX: never */
-    int64_t cut_at;  /* ... even in the middle of a line: it is longer than a whole file may be */
+    int64_t cut_at;  /* ... even in the middle of a line: it is longer than a file may be */
     int64_t looked_at, retry_at, stuck_at; /* mono ms; stuck_at: no room since, 0: there is */
-    bool compressing;                      /* one of its archives is, or is to be */
-    bool rotated_since;                    /* ... that was asked for */
-    bool missing;                          /* its name was gone at the last look */
     struct rotate_rules rules;
-    struct rotate rotate;
     struct marks marks;
 };
 

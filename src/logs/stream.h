@@ -10,17 +10,17 @@ struct stream {
     struct link waiting; /* in sink.waiting: it has no room (a FIFO that is full) */
     uint64_t id;
     int fd;
-    bool large;      /* the pipe was grown */
-    bool much;       /* the last transfer was large ... */
-    bool unwatched;  /* ... and so were those before: its turn comes after every rest (logs/works.c) */
-    bool busy;       /* ... so large that there is no rest before the next */
-    bool more;       /* something was left: its turn comes again */
-    bool hurried;    /* what is there goes now, lines without an end too */
-    bool torn;       /* dropped up to the middle of a line: the rest goes too */
-    bool dropping;   /* and it was told */
-    bool untold;     /* dropped more since it was told */
-    int64_t since;   /* mono us: due from then on */
-    int64_t well_at; /* mono ms: written again since then, and nothing dropped; 0: no */
+    bool large : 1;     /* the pipe was grown */
+    bool much : 1;      /* the last transfer was large ... */
+    bool unwatched : 1; /* ... and so were those before: its turn comes after every rest (logs/works.c) */
+    bool busy : 1;      /* ... so large that there is no rest before the next */
+    bool more : 1;      /* something was left: its turn comes again */
+    bool hurried : 1;   /* what is there goes now, lines without an end too */
+    bool torn : 1;      /* dropped up to the middle of a line: the rest goes too */
+    bool dropping : 1;  /* and it was told */
+    bool untold : 1;    /* dropped more since it was told */
+    int64_t since;      /* mono us: due from then on */
+    int64_t well_at;    /* mono ms: written again since then, and nothing dropped; 0: no */
     struct sink *sink;
     struct lines *lines; /* or NULL: raw */
     int64_t dropped;     /* bytes, in all */

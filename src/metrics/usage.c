@@ -37,7 +37,7 @@ void usage_look(struct usage *u, const struct proc_info *const *processes, size_
     u->percent = first ? -1 : (double)ticks * 100000.0 / (double)ticks_per_second / (double)(now - u->at);
     free(u->seen);
     u->seen = seen;
-    u->n = u->processes = n;
+    u->n = u->processes = (unsigned)n;
     u->at = now;
 }
 

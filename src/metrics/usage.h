@@ -9,12 +9,11 @@ struct usage_seen { /* one process at the last look */
 };
 struct usage {
     struct usage_seen *seen; /* of the last look, by pid */
-    size_t n;
+    unsigned n, processes;
     int64_t at;     /* mono ms of the last look; 0: none yet */
     double percent; /* of one processor, over the last interval; < 0: not known before the second look */
     uint64_t memory;
     uint64_t main_memory;
-    size_t processes;
 };
 
 /* A look: `processes` are those of the instance now, alive, in any order. A process that is new since the

@@ -457,9 +457,9 @@ static void process_ended(struct sim *s, struct instance_sim *in, struct proc *p
     p->alive = false;
     p->end = (struct exit_status){ .known = true };
     if (what > 128)
-        p->end.signal = what - 128;
+        p->end.signal = (uint8_t)(what - 128);
     else
-        p->end.code = what;
+        p->end.code = (uint8_t)what;
     note(s, in, SAID_END, p->is_main, p->end.signal, p->end.code, 0);
     if (!p->is_main) {
         laws_others(&in->laws, s->now, -1);

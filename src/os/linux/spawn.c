@@ -43,23 +43,21 @@ struct spawner {
     int places[PLACES];
     bool filled; /* the places are not /dev/null */
     enum { START_UNTRIED, START_KNOWN, START_TO_READ } start;
-    _Alignas(64) char stack[STACK]; /* of its children until exec; what is not touched is not there */
 };
+static struct spawner spawners[SPAWNERS];
+/* Of their children until exec; what is not touched is not there. */
+static _Alignas(64) char stacks[SPAWNERS][STACK];
+static int n_spawners, highest_place, null_fd = -1;
+
+/* Births to do. The threads and who waits for them meet at the lock. */
 static struct {
-    struct spawner spawners[SPAWNERS];
-    int n; /* that have places */
-    int null_fd, highest_place;
-    pthread_mutex_t lock;
-    pthread_cond_t more, done;
-    /* under the lock */
     struct os_birth *births;
     size_t next, end, busy;
     int threads;
     bool ending;
-} pool = { .null_fd = -1,
-           .lock = PTHREAD_MUTEX_INITIALIZER,
-           .more = PTHREAD_COND_INITIALIZER,
-           .done = PTHREAD_COND_INITIALIZER };
+} pool;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t more = PTHREAD_COND_INITIALIZER, done = PTHREAD_COND_INITIALIZER;
 
 struct attempt { /* one birth, as the child sees it */
     const struct os_spawn *how;
@@ -110,7 +108,7 @@ static int arrange_fds(const struct attempt *b)
 {
     const int *places = b->places;
     bool channel = b->how->channel >= 0;
-    if (b->shares_fds && close_range((unsigned)pool.highest_place + 1, ~0U, CLOSE_RANGE_UNSHARE) < 0)
+    if (b->shares_fds && close_range((unsigned)highest_place + 1, ~0U, CLOSE_RANGE_UNSHARE) < 0)
         return -1;
     if (dup2(places[PLACE_IN], 0) < 0 || dup2(places[PLACE_OUT], 1) < 0 || dup2(places[PLACE_ERR], 2) < 0 ||
         (channel && dup2(places[PLACE_CHANNEL], 3) < 0))
@@ -158,7 +156,7 @@ failed:
 /* Puts fd, or /dev/null, into a place. */
 static int place(const struct spawner *sp, int at, int fd)
 {
-    return dup3(fd >= 0 ? fd : pool.null_fd, sp->places[at], O_CLOEXEC);
+    return dup3(fd >= 0 ? fd : null_fd, sp->places[at], O_CLOEXEC);
 }
 
 static void clear_places(struct spawner *sp)
@@ -172,19 +170,19 @@ int os_spawn_init(void)
 {
     own_fd null = open("/dev/null", O_RDWR | O_CLOEXEC);
     int most = MIN(os_cpus(), (int)SPAWNERS);
-    if (pool.null_fd >= 0)
+    if (null_fd >= 0)
         return 0;
     for (int i = 0; i < most; i++)
         for (int at = 0; at < PLACES; at++) {
             int fd = fcntl(null, F_DUPFD_CLOEXEC, LOWEST_PLACE);
             if (fd < 0)
                 return -1;
-            pool.spawners[i].places[at] = fd;
-            pool.highest_place = MAX(pool.highest_place, fd);
+            spawners[i].places[at] = fd;
+            highest_place = MAX(highest_place, fd);
         }
-    pool.n = most;
-    pool.null_fd = fcntl(null, F_DUPFD_CLOEXEC, LOWEST_PLACE);
-    return pool.null_fd < 0 ? -1 : 0;
+    n_spawners = most;
+    null_fd = fcntl(null, F_DUPFD_CLOEXEC, LOWEST_PLACE);
+    return null_fd < 0 ? -1 : 0;
 }
 
 /* valgrind knows fork and vfork, and no clone that shares descriptors. */
@@ -204,7 +202,7 @@ static pid_t clone_child(struct spawner *sp, struct attempt *b)
     sigset_t all, was;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &was);
-    pid_t pid = clone(child, sp->stack + STACK, flags, b, b->how->born);
+    pid_t pid = clone(child, stacks[sp - spawners] + STACK, flags, b, b->how->born);
     int why = errno;
     pthread_sigmask(SIG_SETMASK, &was, NULL);
     errno = why;
@@ -280,9 +278,9 @@ static void spawn_all(struct spawner *sp)
     while (pool.next < pool.end) {
         struct os_birth *o = &pool.births[pool.next++];
         pool.busy++;
-        pthread_mutex_unlock(&pool.lock);
+        pthread_mutex_unlock(&lock);
         spawn_one(sp, o);
-        pthread_mutex_lock(&pool.lock);
+        pthread_mutex_lock(&lock);
         pool.busy--;
     }
 }
@@ -290,14 +288,14 @@ static void spawn_all(struct spawner *sp)
 static void *spawner_main(void *arg)
 {
     struct spawner *sp = arg;
-    pthread_mutex_lock(&pool.lock);
+    pthread_mutex_lock(&lock);
     while (!pool.ending) {
         spawn_all(sp);
         if (pool.busy == 0)
-            pthread_cond_signal(&pool.done);
-        pthread_cond_wait(&pool.more, &pool.lock);
+            pthread_cond_signal(&done);
+        pthread_cond_wait(&more, &lock);
     }
-    pthread_mutex_unlock(&pool.lock);
+    pthread_mutex_unlock(&lock);
     return NULL;
 }
 
@@ -305,12 +303,12 @@ static void *spawner_main(void *arg)
 static void start_threads(size_t births)
 {
     sigset_t all, was;
-    if (births < WORTH_A_THREAD || !may_share_fds() || pool.threads == pool.n - 1)
+    if (births < WORTH_A_THREAD || !may_share_fds() || pool.threads == n_spawners - 1)
         return;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &was);
-    while (pool.threads < pool.n - 1) {
-        struct spawner *sp = &pool.spawners[pool.threads + 1];
+    while (pool.threads < n_spawners - 1) {
+        struct spawner *sp = &spawners[pool.threads + 1];
         if (pthread_create(&sp->thread, NULL, spawner_main, sp) != 0)
             break; /* the others do it alone */
         pool.threads++;
@@ -320,35 +318,35 @@ static void start_threads(size_t births)
 
 void os_spawn(struct os_birth *births, size_t n)
 {
-    if (pool.null_fd < 0 && os_spawn_init() < 0) {
+    if (null_fd < 0 && os_spawn_init() < 0) {
         for (size_t i = 0; i < n; i++)
             fail(&births[i], SPAWN_FORK, errno);
         return;
     }
     changed_signals(); /* looked up before there is a second thread */
-    pthread_mutex_lock(&pool.lock);
+    pthread_mutex_lock(&lock);
     pool.births = births;
     pool.next = 0;
     pool.end = n;
     start_threads(n);
     if (n > 1 && pool.threads)
-        pthread_cond_broadcast(&pool.more);
-    spawn_all(&pool.spawners[0]);
+        pthread_cond_broadcast(&more);
+    spawn_all(&spawners[0]);
     while (pool.busy)
-        pthread_cond_wait(&pool.done, &pool.lock);
-    pthread_mutex_unlock(&pool.lock);
+        pthread_cond_wait(&done, &lock);
+    pthread_mutex_unlock(&lock);
 }
 
 void os_spawn_rest(void)
 {
-    pthread_mutex_lock(&pool.lock);
+    pthread_mutex_lock(&lock);
     pool.ending = true;
-    pthread_cond_broadcast(&pool.more);
-    pthread_mutex_unlock(&pool.lock);
+    pthread_cond_broadcast(&more);
+    pthread_mutex_unlock(&lock);
     for (int i = 1; i <= pool.threads; i++)
-        pthread_join(pool.spawners[i].thread, NULL);
+        pthread_join(spawners[i].thread, NULL);
     pool.threads = 0;
     pool.ending = false;
-    for (int i = 0; i < pool.n; i++)
-        clear_places(&pool.spawners[i]);
+    for (int i = 0; i < n_spawners; i++)
+        clear_places(&spawners[i]);
 }
