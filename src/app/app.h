@@ -181,7 +181,8 @@ struct world {
     struct settings *settings;
     int settings_slot, boot_slot; /* in the ledger, or -1; of the settings as they came; there until the saved
                                      apps are started */
-    int notify;                   /* the socket of sd_notify, kept as an entry; -1: none */
+    int notify;                   /* the socket of sd_notify, kept as an entry; -1: no app has run yet */
+    bool notify_failed;
     uv_poll_t notify_poll;
     char *notify_address;
 
@@ -235,7 +236,8 @@ void world_sample(struct world *w);
 
 /* ready.c: sd_notify. The socket is made, or the one that was adopted is used; from here on words are heard.
  */
-void world_open_notify(struct world *w);
+void world_resume_notify(struct world *w); /* what the daemon before us had open is heard again */
+void world_need_notify(struct world *w);   /* before a child that may use it */
 
 /* app.c. app_new takes spec; env is the caller's environment (strv) or NULL. The app's instances are made
  * (STOPPED); every piece is put to the keeper. */

@@ -285,6 +285,7 @@ static int prepare(struct instance *in, struct plan *p, struct os_spawn *o, stru
     fault_point("spawn.pipes");
     if (r <= 0)
         return r;
+    world_need_notify(in->app->world);
     if (instance_environ(in, &p->env, e) < 0 || plan_program(in, p, e) < 0 || plan_user(in, p, o, e) < 0 ||
         plan_channel(in, p, e) < 0)
         return -1;

@@ -52,18 +52,30 @@ static void on_readable(uv_poll_t *poll, int status, int events)
             take(w, &n, sender);
 }
 
-void world_open_notify(struct world *w)
+static void listen_to(struct world *w)
 {
-    struct err e;
-    if (w->notify < 0) {
-        w->notify = notify_open(w->home, w->nonce, &e);
-        if (w->notify < 0) {
-            log_error("%s; apps cannot say that they are ready", e.text);
-            return;
-        }
-        keeper_link_put(w->keeper, "notify", &w->notify, 1);
-    }
-    w->notify_address = notify_address(w->home, w->nonce);
     uv_poll_init(w->loop, &w->notify_poll, w->notify);
     uv_poll_start(&w->notify_poll, UV_READABLE, on_readable);
+}
+
+void world_resume_notify(struct world *w)
+{
+    w->notify_address = notify_address(w->home, w->nonce);
+    if (w->notify >= 0)
+        listen_to(w);
+}
+
+void world_need_notify(struct world *w)
+{
+    struct err e;
+    if (w->notify >= 0 || w->notify_failed)
+        return;
+    w->notify = notify_open(w->home, w->nonce, &e);
+    w->notify_failed = w->notify < 0;
+    if (w->notify_failed) {
+        log_error("%s; apps cannot say that they are ready", e.text);
+        return;
+    }
+    keeper_link_put(w->keeper, "notify", &w->notify, 1);
+    listen_to(w);
 }

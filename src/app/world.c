@@ -72,11 +72,11 @@ void world_done(struct world *w)
     uv_close((uv_handle_t *)&w->child, NULL);
     fd_done(&w->sigchild);
     uv_close((uv_handle_t *)&w->sample, NULL);
-    if (w->notify_address) {
+    if (w->notify >= 0 && w->notify_address) {
         uv_poll_stop(&w->notify_poll);
         uv_close((uv_handle_t *)&w->notify_poll, NULL);
-        text_free(&w->notify_address);
     }
+    text_free(&w->notify_address);
     fd_done(&w->notify);
     w->ledger = ledger_free(w->ledger);
     fd_done(&w->ledger_fd);

@@ -14,6 +14,10 @@
 #undef NDEBUG
 #define TOML_ASSERT(expr)      static_assert(true)
 #define TOML_ENABLE_FORMATTERS 0
+// Numbers without streams: these would bring all of libstdc++'s locales into the program.
+#if defined(__GLIBCXX__) && __GLIBCXX__ >= 20210427
+#define TOML_FLOAT_CHARCONV 1
+#endif
 #include <toml++/impl/preprocessor.h>
 // And when it asks whether a letter such as U+00E4 is a blank, it calls the answer "no" unreachable.
 #pragma push_macro("TOML_UNREACHABLE")

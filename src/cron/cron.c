@@ -5,7 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "cron/calendar.h"
+#include "base/calendar.h"
 
 /* Reading ---------------------------------------------------------------------------------------------- */
 

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cron/calendar.h"
+#include "base/calendar.h"
 
 enum { OFFSET_MOST = 26 * 3600 };
 

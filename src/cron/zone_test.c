@@ -2,9 +2,9 @@
 
 #include <stdlib.h>
 
+#include "base/calendar.h"
 #include "base/mem.h"
 #include "base/unit.h"
-#include "cron/calendar.h"
 #include "cron/rule.h"
 
 TEST(calendar)

@@ -173,7 +173,7 @@ static void remove_sockets(const struct daemon *d)
 {
     own_text path = path_join(d->home, PROTO_SOCKET);
     unlink(path);
-    if (d->world.notify_address && d->world.notify_address[0] == '/')
+    if (d->world.notify >= 0 && d->world.notify_address[0] == '/')
         unlink(d->world.notify_address);
 }
 
@@ -269,7 +269,7 @@ int daemon_run(const struct daemon_options *o)
     fault_point("adopt.read");
     say_ready(o->ready_fd, "ok\n"); /* whoever connects now waits in the backlog while we finish */
     world_put(&d.world);
-    world_open_notify(&d.world);
+    world_resume_notify(&d.world);
     fault_point("adopt.listening");
     adopt_resume(&d);
     fault_point("adopt.resumed");

@@ -20,6 +20,7 @@
 #include "os/exec.h"
 #include "os/fds.h"
 #include "os/fork.h"
+#include "os/heap.h"
 #include "os/self.h"
 #include "os/subreaper.h"
 #include "proto/keep.h"
@@ -237,6 +238,16 @@ static void exec_velosd(void *arg)
     _exit(127);
 }
 
+static void started(pid_t pid, int sock)
+{
+    k.pid = pid;
+    k.sock = sock;
+    k.all_told = k.up = false;
+    k.after = AFTER_RESTART;
+    list_each (l, &k.entries)
+        container_of(l, struct entry, link)->handed = false;
+}
+
 static void start_velosd(void)
 {
     int pair[2];
@@ -261,16 +272,20 @@ static void start_velosd(void)
         k.start_at = time_mono_ms() + 1000;
         return;
     }
-    if (k.ready_fd >= 0) {
-        close(k.ready_fd);
-        k.ready_fd = -1;
+    started(pid, pair[0]);
+}
+
+/* Who starts us has started our first velosd too, so that the two come up side by side. pid 0: it could not.
+ */
+static void take_first_velosd(pid_t pid, int sock)
+{
+    if (!pid) {
+        close(sock);
+        return;
     }
-    k.pid = pid;
-    k.sock = pair[0];
-    k.all_told = k.up = false;
-    k.after = AFTER_RESTART;
-    list_each (l, &k.entries)
-        container_of(l, struct entry, link)->handed = false;
+    fcntl(sock, F_SETFD, FD_CLOEXEC);
+    k.trying = os_exec_open(k.velosd);
+    started(pid, sock);
 }
 
 /* When the next velosd may start: at once, unless this is a loop. */
@@ -588,6 +603,17 @@ static void tell_ready_fd(const char *text)
     k.ready_fd = -1;
 }
 
+/* velosd has heard nothing of us yet, so nothing came of it. */
+static int refuse(const char *why)
+{
+    if (k.pid) {
+        kill(k.pid, SIGKILL);
+        waitpid(k.pid, NULL, 0);
+    }
+    tell_ready_fd(why);
+    return 1;
+}
+
 static char *beside_me(const char *self, const char *name)
 {
     own_text dir = path_dir(self);
@@ -610,9 +636,7 @@ int keeper_run(const struct keeper_options *o)
     k.trying = -1;
     list_init(&k.entries);
     list_init(&k.untold);
-    /* velosd's glibc would keep up to 230 KiB of freed memory for each of its threads (tcache), which no
-     * malloc_trim(3) reaches; there is no other way to tell it. A setting of the user's stays. */
-    setenv("GLIBC_TUNABLES", "glibc.malloc.tcache_max=128", 0);
+    setenv(HEAP_TUNE_NAME, HEAP_TUNE_VALUE, 0);
     long nofile = os_fds_raise_limit();
     snprintf(k.nofile, sizeof(k.nofile), "%ld", o->nofile ? o->nofile : nofile);
     if (pipe(k.wake) < 0) {
@@ -623,14 +647,12 @@ int keeper_run(const struct keeper_options *o)
     if (!os_subreaper())
         log_warn("no subreaper on this system: orphans of a dead velosd go to init");
 
-    if (o->resume_fd >= 0 ? resume(o->resume_fd) < 0 : take_lock() < 0) {
-        tell_ready_fd("locked\n");
-        return 1;
-    }
-    if (open_ledger() < 0) {
-        tell_ready_fd("no ledger\n");
-        return 1;
-    }
+    if (o->velosd_fd >= 0)
+        take_first_velosd(o->velosd, o->velosd_fd);
+    if (o->resume_fd >= 0 ? resume(o->resume_fd) < 0 : take_lock() < 0)
+        return refuse("locked\n");
+    if (open_ledger() < 0)
+        return refuse("no ledger\n");
     if (o->settings)
         note(LEDGER_SETTINGS, o->settings);
     if (o->resurrect)
@@ -641,7 +663,7 @@ int keeper_run(const struct keeper_options *o)
     int self = os_exec_open_self();
     if (self >= 0)
         entries_keep(&k.entries, KEEP_EXE_KEEPER, self);
-    if (o->velosd && k.sock >= 0) {
+    if (o->velosd && o->velosd_fd < 0 && k.sock >= 0) {
         k.pid = o->velosd;
         k.up = k.all_told = k.news = true; /* our own file is the news */
         log_info("updated; velosd %d runs", (int)k.pid);
@@ -650,6 +672,8 @@ int keeper_run(const struct keeper_options *o)
     reap(); /* who died while we became the keeper */
     if (!k.pid)
         start_velosd();
+    if (k.pid)
+        fd_done(&k.ready_fd); /* velosd has it, and says whether the socket answers */
     while (k.pid || k.after != AFTER_BYE)
         round_of_work();
     return 0;

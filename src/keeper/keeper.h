@@ -24,7 +24,8 @@ struct keeper_options {
     int ready_fd;  /* -1, or where the first velosd says "ok" or what went wrong */
     int resume_fd; /* -1, or a keep_file of entries: we were velosd, or an older keeper */
     long nofile;   /* the soft limit of descriptors as it was before ours was raised; 0: not raised yet */
-    pid_t velosd;  /* runs, and is at the other end of the entry "velosd"; 0: none runs */
+    pid_t velosd;  /* our child, runs, and is at the other end of the entry "velosd"; 0: none runs */
+    int velosd_fd; /* -1, or its socket: the first one, that was started together with us */
     bool foreground;
     const char *settings; /* for velosd, as JSON; or NULL. An entry, so that every velosd finds it */
     bool resurrect;       /* the first velosd starts the saved apps; an entry too: it may die on the way */

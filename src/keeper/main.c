@@ -10,14 +10,14 @@ static int usage(void)
 {
     fprintf(stderr,
             "usage: velos-keeper --home DIR [--foreground] [--resurrect] [--settings JSON] [--ready-fd N]"
-            " [--resume-fd N] [--nofile N] [--velosd PID]\n"
+            " [--resume-fd N] [--nofile N] [--velosd PID [--velosd-fd N]]\n"
             "hint: velos starts it; to run the daemon in the foreground use `velos daemon`\n");
     return 2;
 }
 
 int main(int argc, char **argv)
 {
-    struct keeper_options o = { .ready_fd = -1, .resume_fd = -1 };
+    struct keeper_options o = { .ready_fd = -1, .resume_fd = -1, .velosd_fd = -1 };
     for (int i = 1; i < argc; i++) {
         bool more = i + 1 < argc;
         if (strcmp(argv[i], "--foreground") == 0)
@@ -36,6 +36,8 @@ int main(int argc, char **argv)
             o.nofile = atol(argv[++i]);
         else if (more && strcmp(argv[i], "--velosd") == 0)
             o.velosd = (pid_t)atol(argv[++i]);
+        else if (more && strcmp(argv[i], "--velosd-fd") == 0)
+            o.velosd_fd = atoi(argv[++i]);
         else if (o.resume_fd < 0) /* else of another version of ours, which knows more */
             return usage();
     }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "logs/works.h"
 
 enum {
@@ -27,6 +28,7 @@ struct pump {
     struct works *works; /* the thread's */
 
     /* the owner's */
+    bool running;
     uv_thread_t thread;
     pump_told *told;
     void *arg;
@@ -87,6 +89,19 @@ static void run(void *arg)
 
 /* The owner's half. */
 
+/* With the first order that needs it: a daemon without apps has none. Where there is no thread to be had, the
+ * next order tries again, and those before it wait. */
+static void need_thread(struct pump *p)
+{
+    uv_thread_options_t options = { .flags = UV_THREAD_HAS_STACK_SIZE, .stack_size = STACK };
+    if (p->running)
+        return;
+    int r = uv_thread_create_ex(&p->thread, &options, run, p);
+    p->running = r == 0;
+    if (r != 0)
+        log_error("the thread that writes logs: %s", uv_strerror(r));
+}
+
 static void on_reports(uv_async_t *a)
 {
     struct pump *p = container_of(a, struct pump, wake_owner);
@@ -105,6 +120,8 @@ static void send_order(struct pump *p, struct order order)
     uv_mutex_lock(&p->lock);
     list_append(&p->orders, &o->link);
     uv_mutex_unlock(&p->lock);
+    if (order.type != ORDER_BEGIN)
+        need_thread(p);
     works_wake(p->works);
 }
 
@@ -175,10 +192,6 @@ struct pump *pump_new(uv_loop_t *loop, pump_told *told, void *arg)
     uv_async_init(loop, &p->wake_owner, on_reports);
     p->works = works_new(&hooks);
     assert(p->works);
-    uv_thread_options_t options = { .flags = UV_THREAD_HAS_STACK_SIZE, .stack_size = STACK };
-    int r = uv_thread_create_ex(&p->thread, &options, run, p);
-    assert(r == 0);
-    (void)r;
     return p;
 }
 
@@ -213,10 +226,13 @@ struct pump *pump_free(struct pump *p)
 {
     if (!p)
         return NULL;
-    send_order(p, (struct order){ .type = ORDER_END });
-    bool ended = await_end(p);
-    if (ended)
-        uv_thread_join(&p->thread);
+    bool ended = !p->running;
+    if (p->running) {
+        send_order(p, (struct order){ .type = ORDER_END });
+        ended = await_end(p);
+        if (ended)
+            uv_thread_join(&p->thread);
+    }
     uv_close((uv_handle_t *)&p->wake_owner, ended ? owner_closed : left_behind);
     return NULL;
 }

@@ -34,7 +34,7 @@ struct pump_news {
 };
 typedef void pump_told(void *arg, const struct pump_news *news);
 
-/* Starts the thread. `told` is called on `loop`'s thread. */
+/* The thread comes with the first order that needs it. `told` is called on `loop`'s thread. */
 struct pump *pump_new(uv_loop_t *loop, pump_told *told, void *arg);
 /* Ends the thread; what is in pipes stays there. One that hangs in a stalled disk is left behind. */
 struct pump *pump_free(struct pump *p);

@@ -24,15 +24,20 @@
 #include "config.h"
 #include "os/fds.h"
 #include "os/fork.h"
+#include "os/heap.h"
 #include "os/self.h"
 #include "os/sock.h"
 #include "os/unixsock.h"
+#include "proto/keep.h"
 #include "proto/proto.h"
 
 extern char **environ; /* NOLINT(readability-redundant-declaration): not in every system's headers */
 
 enum {
-    READY_FD = 3, /* in the keeper */
+    READY_FD = 3, /* in the keeper, and in velosd */
+    KEEPER_FD,    /* the two ends of their line */
+    VELOSD_FD,
+    LAST_FD = VELOSD_FD,
     LOG_MOST = 10 << 20,
     END_MS = 5000, /* so long may a daemon take that is ending */
 };
@@ -82,11 +87,13 @@ int launch_find_keeper(char **out, struct err *e)
     return err_hint(e, "install velos again");
 }
 
-/* What the child needs, made beforehand: between fork and exec nothing is allocated. */
+/* What the children need, made beforehand: between fork and exec nothing is allocated. */
 struct birth {
-    const char *keeper;
+    const char *keeper, *velosd; /* velosd: NULL: the keeper is to look for it */
     char *const *argv, *const *env;
-    int null, log, ready; /* all above READY_FD, so that no dup2 lands on one of them */
+    char *const *velosd_argv;
+    char *pid_text;                /* of velosd, for the keeper: in its argv */
+    int null, log, ready, line[2]; /* all above LAST_FD, so that no dup2 lands on one of them */
 };
 
 static void default_signals(void)
@@ -110,8 +117,11 @@ static char **environ_without_caller(void)
         "WATCHDOG_PID=",      "LISTEN_FDS=",      "LISTEN_PID=",
         "LISTEN_FDNAMES=",
     };
-    char **env = xcalloc(strv_len(environ) + 1, sizeof(*env));
+    static char tune[] = HEAP_TUNE_NAME "=" HEAP_TUNE_VALUE;
+    char **env = xcalloc(strv_len(environ) + 2, sizeof(*env));
     size_t n = 0;
+    if (!getenv(HEAP_TUNE_NAME))
+        env[n++] = tune;
     for (char **v = environ; *v; v++) {
         bool caller = false;
         for (size_t i = 0; i < ARRAY_LEN(names); i++)
@@ -122,30 +132,58 @@ static char **environ_without_caller(void)
     return env;
 }
 
-/* On our own memory (os/fork.h). */
+static void become_velosd(void *arg)
+{
+    const struct birth *b = arg;
+    close(KEEPER_FD);
+    execve(b->velosd, b->velosd_argv, b->env);
+}
+
+/* By hand: no printf between fork and exec. */
+static void write_pid(pid_t pid, char *to)
+{
+    char digits[16];
+    int n = 0;
+    for (; pid > 0 || n == 0; pid /= 10)
+        digits[n++] = (char)('0' + pid % 10);
+    while (n > 0)
+        *to++ = digits[--n];
+    *to = '\0';
+}
+
+/* On our own memory (os/fork.h). velosd is started first, by the process that becomes the keeper: it is the
+ * keeper's child, and takes its half millisecond to load while the keeper takes its own. */
 static void become_keeper(void *arg)
 {
     const struct birth *b = arg;
+    pid_t velosd = -1;
     setsid();
     default_signals();
     umask(077);
     if (chdir("/") == 0 && dup2(b->null, 0) >= 0 && dup2(b->log, 1) >= 0 && dup2(b->log, 2) >= 0 &&
-        dup2(b->ready, READY_FD) >= 0) {
-        os_fds_close_from(READY_FD + 1);
+        dup2(b->ready, READY_FD) >= 0 && dup2(b->line[0], KEEPER_FD) >= 0 &&
+        dup2(b->line[1], VELOSD_FD) >= 0) {
+        os_fds_close_from(LAST_FD + 1);
+        if (b->velosd)
+            velosd = os_fork(become_velosd, arg);
+        write_pid(MAX(velosd, 0), b->pid_text); /* 0: the keeper starts one itself */
+        close(VELOSD_FD);
         execve(b->keeper, b->argv, b->env);
     }
     const char *why = strerror(errno);
+    if (velosd > 0)
+        kill(velosd, SIGKILL);
     if (write(READY_FD, why, strlen(why)) < 0)
         _exit(126);
     _exit(127);
 }
 
-/* Moves *fd above READY_FD. */
+/* Moves *fd above LAST_FD. */
 static int lift(int *fd, struct err *e)
 {
-    if (*fd > READY_FD)
+    if (*fd > LAST_FD)
         return 0;
-    int high = fcntl(*fd, F_DUPFD_CLOEXEC, READY_FD + 1);
+    int high = fcntl(*fd, F_DUPFD_CLOEXEC, LAST_FD + 1);
     if (high < 0)
         return err_sys(e, "duplicate a descriptor");
     fd_done(fd);
@@ -164,6 +202,16 @@ static int open_lifted(const char *path, int flags, int *out, struct err *e)
     return 0;
 }
 
+static int open_line(int *keeper_end, int *velosd_end, struct err *e)
+{
+    int line[2];
+    if (keep_pair(line) < 0)
+        return err_sys(e, "socketpair");
+    *keeper_end = line[0];
+    *velosd_end = line[1];
+    return lift(keeper_end, e) < 0 ? -1 : lift(velosd_end, e);
+}
+
 static void rotate_log(const char *path)
 {
     struct stat st;
@@ -175,25 +223,44 @@ static void rotate_log(const char *path)
 
 static int spawn_keeper(const char *home, const char *settings, int take_ready, struct err *e)
 {
-    own_fd ready = take_ready, null = -1, log = -1;
+    own_fd ready = take_ready, null = -1, log = -1, keeper_end = -1, velosd_end = -1;
     own_text keeper = NULL;
     own_text log_path = path_join(home, PROTO_LOG);
     rotate_log(log_path);
     if (lift(&ready, e) < 0 || launch_find_keeper(&keeper, e) < 0 ||
         open_lifted("/dev/null", O_RDWR, &null, e) < 0 ||
-        open_lifted(log_path, O_WRONLY | O_CREAT | O_APPEND, &log, e) < 0)
+        open_lifted(log_path, O_WRONLY | O_CREAT | O_APPEND, &log, e) < 0 ||
+        open_line(&keeper_end, &velosd_end, e) < 0)
         return -1;
 
     assert(keeper);
-    char number[16];
-    snprintf(number, sizeof(number), "%d", READY_FD);
-    char *argv[] = { keeper, "--home", (char *)home, "--ready-fd", number, NULL, NULL, NULL };
+    own_text dir = path_dir(keeper);
+    own_text velosd = path_join(dir, "velosd");
+    char ready_text[16], keeper_text[16], velosd_text[16], pid_text[16];
+    snprintf(ready_text, sizeof(ready_text), "%d", READY_FD);
+    snprintf(keeper_text, sizeof(keeper_text), "%d", KEEPER_FD);
+    snprintf(velosd_text, sizeof(velosd_text), "%d", VELOSD_FD);
+    char *argv[] = { keeper,   "--home",      (char *)home, "--ready-fd", ready_text, "--velosd",
+                     pid_text, "--velosd-fd", keeper_text,  NULL,         NULL,       NULL };
+    char *velosd_argv[] = { velosd,      "--home",     (char *)home, "--keeper-fd",
+                            velosd_text, "--ready-fd", ready_text,   NULL };
     if (settings && *settings) {
-        argv[5] = "--settings";
-        argv[6] = (char *)settings;
+        argv[9] = "--settings";
+        argv[10] = (char *)settings;
     }
     char **env = environ_without_caller();
-    struct birth birth = { keeper, argv, env, null, log, ready };
+    struct birth birth = {
+        .keeper = keeper,
+        .velosd = access(velosd, X_OK) == 0 ? velosd : NULL,
+        .argv = argv,
+        .env = env,
+        .velosd_argv = velosd_argv,
+        .pid_text = pid_text,
+        .null = null,
+        .log = log,
+        .ready = ready,
+        .line = { keeper_end, velosd_end },
+    };
     pid_t pid = os_fork(become_keeper, &birth);
     free(env);
     return pid < 0 ? err_sys(e, "fork") : 0;

@@ -7,6 +7,7 @@ import re
 import resource
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -150,6 +151,49 @@ def test_a_velosd_that_crashes_in_a_loop(velos):
     assert (velos.home / "velosd.lock").read_text() == ""
     velos.run("stop", "a")
     check_log(velos.log("a"), "a", ledger, 1)
+
+
+@pytest.mark.parametrize("velosd", ["#!/bin/sh\nexit 1\n", None])
+def test_a_velosd_that_cannot_start(velos, velosd):
+    """At the very first start, by the command itself: it is told so at once, and where to look."""
+    folder = velos.work / "bin"
+    folder.mkdir()
+    for name in ("velos", "velos-keeper"):
+        shutil.copy2(BUILD / name, folder / name)
+    if velosd:
+        (folder / "velosd").write_text(velosd)
+        (folder / "velosd").chmod(0o755)
+    velos.program = folder / "velos"
+    result = velos.run("ping", check=False, timeout=30)
+    assert result.code == 4 and "start the daemon: it ended at once" in result.err and "velosd.log" in result.err, result
+    eventually(lambda: "velosd dies before it is up" in velos.daemon_log(), "the keeper tries on")
+    shutil.copy2(BUILD / "velosd", folder / "next")
+    (folder / "next").rename(folder / "velosd")
+    eventually(lambda: velos.run("ping", check=False).code == 0, "it can be started by now", 20)
+
+
+def test_a_keeper_without_the_lock_takes_its_velosd_along(velos):
+    """velosd is started before the keeper looks at the lock: nobody else's daemon is disturbed, and none is left over."""
+    velos.run("start", "sleep", "--name", "a", "--", "1000")
+    a, daemon = velos.pid("a"), velos.daemon()["pid"]
+    said, ready = os.pipe()
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    for fd in (ready, ours.fileno(), theirs.fileno()):
+        os.set_inheritable(fd, True)
+    script = (
+        f'"{BUILD}/velosd" --home "{velos.home}" --keeper-fd {theirs.fileno()} --ready-fd {ready} &\necho $!\n'
+        f'exec "{BUILD}/velos-keeper" --home "{velos.home}" --ready-fd {ready} --velosd $! --velosd-fd {ours.fileno()}\n'
+    )
+    with subprocess.Popen(["sh", "-c", script], stdout=subprocess.PIPE, close_fds=False, text=True) as keeper:
+        second = int(keeper.stdout.readline())
+        os.close(ready)
+        ours.close()
+        theirs.close()
+        assert keeper.wait(20 * SLOW) == 1
+        assert os.read(said, 100) == b"locked\n"
+    os.close(said)
+    assert not alive(second)
+    assert velos.daemon()["pid"] == daemon and velos.pid("a") == a
 
 
 def test_pids_come_again(home, tmp_path):

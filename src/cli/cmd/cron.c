@@ -3,10 +3,10 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/calendar.h"
 #include "base/time.h"
 #include "base/units.h"
 #include "cli/cli.h"
-#include "cron/calendar.h"
 #include "cron/cron.h"
 
 enum { SHOWN = 5 };

@@ -27,7 +27,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "os/cpus.h"
 #include "os/procstat.h"
 
 /* Where what a child gets is put: low numbers, above those it gets it as. In between spawns they hold
@@ -169,7 +168,9 @@ static void clear_places(struct spawner *sp)
 int os_spawn_init(void)
 {
     own_fd null = open("/dev/null", O_RDWR | O_CLOEXEC);
-    int most = MIN(os_cpus(), (int)SPAWNERS);
+    cpu_set_t cpus;
+    int most = sched_getaffinity(0, sizeof(cpus), &cpus) == 0 ? CPU_COUNT(&cpus) : 1;
+    most = MIN(most, (int)SPAWNERS);
     if (null_fd >= 0)
         return 0;
     for (int i = 0; i < most; i++)

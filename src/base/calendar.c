@@ -1,4 +1,4 @@
-#include "cron/calendar.h"
+#include "base/calendar.h"
 
 #include <stdbool.h>
 

@@ -1,4 +1,4 @@
-/* src/cron/calendar.h: days and dates of the Gregorian calendar; all are days since 1970. */
+/* src/base/calendar.h: days and dates of the Gregorian calendar; all are days since 1970. */
 #pragma once
 #include <stdint.h>
 
