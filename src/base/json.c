@@ -2,8 +2,17 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/time.h"
+
+void json_init(void)
+{
+    uint32_t seed = 0; /* 0: jansson looks for one itself */
+    (void)!getentropy(&seed, sizeof(seed));
+    json_set_alloc_funcs(xmalloc, free);
+    json_object_seed(seed);
+}
 
 /* How long the UTF-8 sequence at p is; 0 when it is not one. */
 static size_t utf8_len(const char *p, size_t left)

@@ -53,7 +53,7 @@ static int run(int argc, char **argv)
     log_open("velosd", getenv("VELOS_DEBUG") ? LOG_DEBUG : LOG_INFO);
     lift(&o.keeper_fd);
     lift(&o.ready_fd);
-    json_set_alloc_funcs(xmalloc, free); /* its own answer to a heap without room is an assertion in load.c */
+    json_init();
     if (os_spawn_init() < 0)
         log_error("descriptors for spawning: %s", strerror(errno));
     return daemon_run(&o);
