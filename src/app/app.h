@@ -277,7 +277,8 @@ void instance_command(struct instance *in, enum life_event ev, const char *token
 void instance_exited(struct instance *in, const struct exit_status *x); /* the main process is gone */
 void instance_spawned(struct instance *in);
 void instance_spawn_failed(struct instance *in, const struct err *e);
-void instance_gone(struct instance *in); /* the sweep found nothing left */
+void instance_gone(struct instance *in);  /* the sweep found nothing left */
+void instance_stuck(struct instance *in); /* ... something is, and SIGKILL does nothing to it */
 void instance_describe_end(const struct instance *in,
                            struct err *e); /* how its last life ended; returns filled */
 void instance_reset(struct instance *in);  /* counters to zero, the row of unstable exits forgotten */
@@ -303,7 +304,10 @@ must_check int instance_environ(const struct instance *in, struct environ *out, 
 bool instance_ready(struct instance *in);
 void instance_open_channel(struct instance *in, int take_fd);
 
-/* sweep.c: is anything of an instance left? One pass over /proc serves all that ask in a round. */
+/* sweep.c: is anything of an instance left? One pass over /proc serves all that ask in a round. What is in
+ * uninterruptible sleep after SIGKILL is called unkillable after the first time, what is left at all after
+ * the other. */
+enum { SWEEP_STUCK_MS = 2000, SWEEP_STUCK_MOST_MS = 20000 };
 void sweep(struct world *w, struct instance *const *ask, size_t n);
 
 /* outlet.c: a pipe and its log file. */

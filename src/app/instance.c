@@ -276,19 +276,10 @@ static void begin_stop(struct instance *in)
         world_defer_sweep(in);
 }
 
-/* Grace is over: the sweep kills all it finds. It has SWEEP_STUCK_MS until we call it unkillable. */
-enum { SWEEP_STUCK_MS = 2000 };
+/* Grace is over: the sweep kills all it finds, and after SWEEP_STUCK_MS judges what is left. */
 static void use_force(struct instance *in)
 {
     int64_t now = time_mono_ms();
-    if (in->forced && now - in->forced_at >= SWEEP_STUCK_MS) {
-        log_error("%s %lld: survives SIGKILL (a process in uninterruptible sleep?)", in->app->spec->name,
-                  (long long)in->id);
-        instance_set_reason(in, "unkillable: something of it is left %d s after SIGKILL",
-                            SWEEP_STUCK_MS / 1000);
-        instance_feed(in, EV_STUCK, CAUSE_UNKILLABLE);
-        return;
-    }
     if (!in->forced) {
         in->forced = true;
         in->forced_at = now;
@@ -299,6 +290,15 @@ static void use_force(struct instance *in)
     timer_set(in);
     instance_put(in);
     world_defer_sweep(in);
+}
+
+void instance_stuck(struct instance *in)
+{
+    log_error("%s %lld: survives SIGKILL (a process in uninterruptible sleep?)", in->app->spec->name,
+              (long long)in->id);
+    instance_set_reason(in, "unkillable: something of it is left %lld s after SIGKILL",
+                        (long long)(time_mono_ms() - in->forced_at) / 1000);
+    instance_feed(in, EV_STUCK, CAUSE_UNKILLABLE);
 }
 
 static void do_deeds(struct instance *in, unsigned deeds)

@@ -6,6 +6,7 @@
 
 #include "app/census.h"
 #include "base/fault.h"
+#include "base/time.h"
 #include "os/pidfd.h"
 
 /* A look during which somebody died proves nothing: what he forked on his way may be missing in the list. On
@@ -29,14 +30,25 @@ static void await(struct instance *in, const struct proc_info *p)
         in->leftover = pidwatch_new(in->app->world->loop, fd, on_leftover_ended, in);
 }
 
-/* True if nothing is left. The main process is not waited for: its exit is told by itself. */
-static bool settle(struct census *c, struct instance *in)
+/* For how long SIGKILL has not helped; 0 while there is grace. */
+static int64_t forced_for(const struct instance *in)
+{
+    return in->forced && life_is_stopping(in->life) ? time_mono_ms() - in->forced_at : 0;
+}
+
+enum found { FOUND_NOTHING, FOUND_SOMETHING, FOUND_STUCK };
+
+/* The main process is not waited for: its exit is told by itself. */
+static enum found settle(struct census *c, struct instance *in)
 {
     const struct proc_info *left = NULL;
+    bool asleep = false; /* one is, uninterruptibly; any other has merely not had its processor yet */
+    int64_t forced = forced_for(in);
     for (const struct proc_info *p = c->all; p < c->all + c->n; p++) {
         if (census_is_dead(p) || census_owner(c, p) != in->id ||
             (!in->app->spec->treekill && p->pid != in->pid))
             continue;
+        asleep |= p->state == 'D';
         if (in->forced)
             procstat_kill(p->pid, p->start, SIGKILL);
         else if (in->tell_leftovers)
@@ -45,13 +57,14 @@ static bool settle(struct census *c, struct instance *in)
             left = p;
     }
     in->tell_leftovers = false;
+    bool unsure = !left && (c->unsure || (c->vanished && in->unsure_looks++ < UNSURE_MOST));
     if (left)
         await(in, left);
-    else if (c->unsure || (c->vanished && in->unsure_looks++ < UNSURE_MOST)) {
-        world_defer_sweep(in); /* its timer, force and "stuck" go on meanwhile */
-        return false;
-    }
-    return !left && !in->pid;
+    else if (unsure)
+        world_defer_sweep(in); /* its timer and force go on meanwhile */
+    else if (!in->pid)
+        return FOUND_NOTHING;
+    return forced >= (asleep ? SWEEP_STUCK_MS : SWEEP_STUCK_MOST_MS) ? FOUND_STUCK : FOUND_SOMETHING;
 }
 
 /* Whether the whole question can be answered without looking at the machine. What is left of an instance
@@ -105,16 +118,23 @@ void sweep(struct world *w, struct instance *const *ask, size_t n)
     }
     census_take(&c, w, ask, n);
     c.ask_init = true;
-    int64_t *gone = xcalloc(n, sizeof(*gone));
-    for (size_t i = 0; i < n; i++)
-        gone[i] = settle(&c, ask[i]) ? ask[i]->id : CENSUS_NOBODY;
+    struct {
+        int64_t id;
+        enum found found;
+    } *looks = xcalloc(n, sizeof(*looks));
+    for (size_t i = 0; i < n; i++) {
+        looks[i].id = ask[i]->id;
+        looks[i].found = settle(&c, ask[i]);
+    }
     for (size_t i = 0; i < n; i++) { /* each answer may end other instances: so by id */
-        struct instance *in = world_instance(w, gone[i]);
+        struct instance *in = looks[i].found == FOUND_SOMETHING ? NULL : world_instance(w, looks[i].id);
         fault_point("sweep.found-nothing");
-        if (in)
+        if (in && looks[i].found == FOUND_STUCK)
+            instance_stuck(in);
+        else if (in)
             instance_gone(in);
         fault_point("sweep.told-all");
     }
-    free(gone);
+    free(looks);
     census_done(&c);
 }

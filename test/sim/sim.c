@@ -19,7 +19,7 @@
 #include "laws.h"
 
 enum { APPS = 4, PER_APP = 3, INSTANCES = APPS * PER_APP, PROCS = 8, QUEUE = 16, EVENTS = 8192, LINES = 32 };
-enum { SWEEP_STUCK_MS = 2000, RETRY_MS = 300 };
+enum { RETRY_MS = 300 };
 
 /* What is broken on purpose, and which law must find it. */
 enum rule {

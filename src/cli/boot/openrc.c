@@ -55,6 +55,12 @@ static void text(const struct boot *b, struct buf *out)
                   "    ebegin \"Updating velos\"\n"
                   "    su -s /bin/sh \"$command_user\" -c \"exec $command update\"\n"
                   "    eend $?\n"
+                  "}\n"
+                  "\n"
+                  "# A daemon that took the place of a killed velos-keeper is not supervise-daemon's child.\n"
+                  "stop_post() {\n"
+                  "    su -s /bin/sh \"$command_user\" -c \"exec $command kill\" >/dev/null 2>&1\n"
+                  "    return 0\n"
                   "}\n");
 }
 
