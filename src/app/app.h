@@ -32,7 +32,7 @@ enum cause { /* why a life ended, or why a state was entered */
              CAUSE_CRON,
              CAUSE_UNKILLABLE,
              CAUSE_N
-} small_enum;
+};
 const char *cause_name(enum cause c);
 enum cause cause_find(const char *name); /* CAUSE_UNKNOWN for a name of another version */
 
@@ -49,7 +49,7 @@ struct past_life {
     int64_t started, ended; /* wall ms */
     int64_t uptime;         /* ms, monotonic */
     struct exit_status exit;
-    enum cause cause;
+    enum cause cause : 8;
 };
 enum { LIVES_KEPT = 20 };
 
@@ -69,8 +69,8 @@ struct instance {
     uint64_t start;
     pid_t last_pid; /* of the child before, or of this one */
 
-    enum life life; /* instance_enter() alone writes it */
-    enum cause cause;
+    enum life life : 8; /* enter() alone writes it */
+    enum cause cause : 8;
     bool closing;        /* delete: goes once its outlets are drained */
     bool adopted;        /* not our child: exits come from the keeper or the pidfd */
     bool signalled;      /* the stop signal of this STOPPING was sent */
@@ -315,7 +315,7 @@ struct outlet {
     uint64_t stream;
     int fds[2]; /* read end (non-blocking), write end */
     struct instance *in;
-    enum outlet_state { OUTLET_OPENING, OUTLET_OPEN, OUTLET_CLOSING } small_enum state;
+    enum outlet_state { OUTLET_OPENING, OUTLET_OPEN, OUTLET_CLOSING } state : 8;
     uint8_t which;        /* OUTLET_OUT or OUTLET_ERR */
     int error;            /* errno: the file cannot be written just now */
     int64_t dropped_here; /* bytes, of in->dropped: since this daemon has it */

@@ -419,11 +419,11 @@ int entry_read_app(struct world *w, const struct ledger_entry *from, int slot, s
 
 static void read_life(struct instance *in, const json_t *o)
 {
-    if (!life_from_key(json_get_str(o, "life", ""), &in->life)) {
+    enum life life = LIFE_STOPPED;
+    if (!life_from_key(json_get_str(o, "life", ""), &life))
         log_warn("%s %lld: unknown state `%s` of another version: taken as stopped", in->app->spec->name,
                  (long long)in->id, json_get_str(o, "life", ""));
-        in->life = LIFE_STOPPED;
-    }
+    in->life = life;
     const char *reason = json_get_str(o, "reason", NULL), *interpreter = json_get_str(o, "interpreter", NULL),
                *status = json_get_str(o, "status_text", NULL), *exec = json_get_str(o, "exec", NULL),
                *token = json_get_str(o, "token", NULL);

@@ -94,8 +94,8 @@ static bool comes_again(char *const *rest, const char *variable)
 void environ_filter(char *const *variables, const struct inherit_env *inherit, struct buf *out)
 {
     for (; variables && *variables; variables++)
-        if (strchr(*variables, '=') && !is_ours_to_drop(*variables) &&
-            is_let_through(*variables, inherit) && !comes_again(variables + 1, *variables))
+        if (strchr(*variables, '=') && !is_ours_to_drop(*variables) && is_let_through(*variables, inherit) &&
+            !comes_again(variables + 1, *variables))
             buf_add(out, *variables, strlen(*variables) + 1);
 }
 

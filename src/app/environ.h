@@ -29,7 +29,8 @@ struct environ_query {
     int index;
 };
 
-/* An environment for execve(2): mostly texts of others, which must live as long as it does. Zero is an empty one. */
+/* An environment for execve(2): mostly texts of others, which must live as long as it does. Zero is an empty
+ * one. */
 struct environ {
     char **v; /* NULL-terminated once something is in it */
     size_t n, cap;

@@ -24,7 +24,7 @@ enum life {
     LIFE_ERRORED,
     LIFE_STUCK, /* unkillable; people see "errored" */
     LIFE_N
-} small_enum;
+};
 
 enum life_event {
     EV_START,

@@ -7,7 +7,6 @@
 #define must_check        __attribute__((warn_unused_result))
 #define printf_like(f, a) __attribute__((format(printf, f, a)))
 #define no_return         __attribute__((noreturn))
-#define small_enum        __attribute__((packed)) /* behind its values: as many bytes as these need */
 
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 

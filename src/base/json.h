@@ -8,8 +8,8 @@
 
 #include "base/text.h"
 
-/* At the program's start: jansson allocates as we do (its own answer to a heap without room is an assertion in
- * load.c), and the seed of its hash tables is asked of the system in one call instead of three. */
+/* At the program's start: jansson allocates as we do (its own answer to a heap without room is an assertion
+ * in load.c), and the seed of its hash tables is asked of the system in one call instead of three. */
 void json_init(void);
 
 struct json_out {

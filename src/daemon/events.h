@@ -12,8 +12,8 @@ struct event {
     char *reason;        /* for people; or NULL */
     pid_t pid;           /* 0: none */
     struct exit_status exit;
-    enum life life;
-    enum cause cause;
+    enum life life : 8;
+    enum cause cause : 8;
     bool deleted, ended; /* the instance is gone; a life ended: exit and uptime say how */
 };
 struct events {

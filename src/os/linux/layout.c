@@ -1,5 +1,6 @@
 /* Fault-around (mm/memory.c, do_fault_around()) maps up to 16 pages around the one that is touched, but never
- * beyond the mapping: MADV_RANDOM makes a mapping of its own of what lies behind the code that always runs. */
+ * beyond the mapping: MADV_RANDOM makes a mapping of its own of what lies behind the code that always runs.
+ */
 #include "os/layout.h"
 
 #include <stdint.h>
