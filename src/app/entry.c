@@ -226,9 +226,7 @@ static void add_room(const struct instance *in, struct buf *text)
                       ? 0
                       : sizeof("\"pid\":,\"start\":,\"started_wall\":,\"started_mono\":,\"exec\":") +
                             56 /* digits */ + strlen(in->app->spec->script);
-    buf_reserve(text, more);
-    memset(text->data + text->len, ' ', more);
-    text->len += more;
+    buf_fill(text, ' ', more);
 }
 
 void entry_put_instance(struct instance *in)

@@ -52,6 +52,14 @@ void buf_addc(struct buf *b, char c)
     b->data[b->len] = '\0';
 }
 
+void buf_fill(struct buf *b, char c, size_t n)
+{
+    buf_reserve(b, n);
+    memset(b->data + b->len, c, n);
+    b->len += n;
+    b->data[b->len] = '\0';
+}
+
 void buf_addv(struct buf *b, const char *fmt, va_list ap)
 {
     va_list again;

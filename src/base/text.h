@@ -17,6 +17,7 @@ void buf_reserve(struct buf *b, size_t more); /* room for `more` bytes and a NUL
 void buf_add(struct buf *b, const void *data, size_t n);
 void buf_adds(struct buf *b, const char *s);
 void buf_addc(struct buf *b, char c);
+void buf_fill(struct buf *b, char c, size_t n); /* n times c */
 void buf_add_int(struct buf *b, int64_t value);
 void buf_addf(struct buf *b, const char *fmt, ...) printf_like(2, 3);
 void buf_addv(struct buf *b, const char *fmt, va_list ap);

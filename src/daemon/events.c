@@ -62,9 +62,9 @@ static void event_done(struct event *e)
 const struct event *events_add(struct events *ev, const struct change *c)
 {
     struct event *slot;
+    if (!ev->ring) /* whole: what is not written yet takes no memory, and growing would leave holes */
+        ev->ring = xmalloc(EVENTS_KEPT * sizeof(*ev->ring));
     if (ev->n < EVENTS_KEPT) {
-        if (ev->n == 0 || (ev->n >= 16 && (ev->n & (ev->n - 1)) == 0)) /* doubles at powers of two */
-            ev->ring = xrealloc(ev->ring, MAX(ev->n * 2, (size_t)16) * sizeof(*ev->ring));
         slot = &ev->ring[ev->n++];
     } else {
         slot = &ev->ring[ev->at];

@@ -17,7 +17,7 @@ struct event {
     bool deleted, ended; /* the instance is gone; a life ended: exit and uptime say how */
 };
 struct events {
-    struct event *ring; /* grows to EVENTS_KEPT */
+    struct event *ring; /* of EVENTS_KEPT; NULL before the first */
     size_t n, at;       /* kept; the oldest */
 };
 

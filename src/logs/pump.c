@@ -227,7 +227,9 @@ struct pump *pump_free(struct pump *p)
     if (!p)
         return NULL;
     bool ended = !p->running;
-    if (p->running) {
+    if (!p->running) {
+        works_end(p->works);
+    } else {
         send_order(p, (struct order){ .type = ORDER_END });
         ended = await_end(p);
         if (ended)
