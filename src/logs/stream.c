@@ -9,12 +9,10 @@
 #include "os/pump.h"
 
 enum {
-    MUCH =
-        8
-        << 10, /* a transfer of so much says that the app is quick: the next goes through the transit pipe */
-    BUSY = 128
-           << 10, /* ... and so much that there is no rest before it; after a rest more is gathered at once */
-    PIPE_LARGE = 1 << 20, /* what a pipe grows to that runs full within a rest */
+    MUCH = 8 << 10, /* a transfer of so much: the app is quick, the next goes through the transit pipe */
+    BUSY_FROM = 384 << 10, /* ... of so much after a rest: there is none before the next */
+    BUSY = 128 << 10,      /* ... while so much comes without one */
+    PIPE_LARGE = 1 << 20,  /* what a pipe grows to that runs full within a rest */
     PEEK = 128 << 10,
     PIECE_MOST = 16 << 10, /* a line is waited for until so much of it is there */
     STUCK_MS = 1000,       /* a FIFO that nobody reads has so long */
@@ -285,7 +283,7 @@ static size_t move_all_raw(struct flow *f, struct stream *st)
         if (part || (!quick && f->limited))
             continue;
         st->much = n >= MUCH;
-        st->busy = ran_full(st, (size_t)n) || n >= BUSY;
+        st->busy = ran_full(st, (size_t)n) || n >= (st->busy ? BUSY : BUSY_FROM);
         if (!st->busy)
             break;
     }

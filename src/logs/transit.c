@@ -10,7 +10,8 @@
 #include "os/memfile.h"
 #include "os/pump.h"
 
-enum { PAGE = 4096, PIPE_BYTES = 256 << 10 };
+/* As much as a quick app writes line by line in a rest, so that one transfer takes it. */
+enum { PAGE = 4096, PIPE_BYTES = 512 << 10 };
 
 /* Written by one thread, read by the next process: the order of the stores is what counts. */
 struct page {
