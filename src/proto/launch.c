@@ -365,6 +365,17 @@ static int lock_home(const char *home, int *out, struct err *e)
     return 0;
 }
 
+bool launch_is_taken(const char *home)
+{
+    struct err ignored;
+    own_fd home_lock = -1;
+    if (lock_home(home, &home_lock, &ignored) < 0)
+        return false;
+    own_text path = path_join(home, PROTO_LOCK);
+    own_fd fd = open(path, O_RDWR | O_CLOEXEC);
+    return fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0;
+}
+
 void launch_await_end(const char *home, int timeout_ms)
 {
     struct err ignored; /* no home, or nobody there: it has ended */

@@ -9,6 +9,9 @@ must_check int launch_prepare_home(const char *home, struct err *e);
 /* Where velos-keeper is: beside the running program, else in libexec. The caller frees. */
 must_check int launch_find_keeper(char **out, struct err *e);
 
+/* Has somebody the home's lock: a daemon that runs, or is about to end? */
+bool launch_is_taken(const char *home);
+
 /* Waits until velosd and velos-keeper of a home are no more, which are about to end, or somebody has started
  * the next. Uses SIGALRM: for the CLI. */
 void launch_await_end(const char *home, int timeout_ms);

@@ -97,10 +97,11 @@ def test_scale_refuses(echo):
 
 def test_scale_of_a_stopped_app_starts_nothing(echo):
     echo.run("stop", "echo")
-    echo.run("scale", "echo", "3")
+    assert echo.run("scale", "echo", "3").out == "echo: stopped, 3 instances\n"
     assert [r["status"] for r in rows(echo)] == ["stopped"] * 3
     echo.run("start", "echo")
     assert [r["status"] for r in rows(echo)] == ["online"] * 3
+    assert echo.run("delete", "echo").out == "echo: deleted\n"
 
 
 # signal, send, pid, reset

@@ -1,17 +1,12 @@
-#include <fcntl.h>
-#include <sys/file.h>
 #include <unistd.h>
 
-#include "base/file.h"
 #include "cli/settings.h"
 #include "proto/launch.h"
 
 /* The keeper would say so too, but in its log's form. */
 static int refuse_second(const char *home, struct err *e)
 {
-    own_text path = path_join(home, PROTO_LOCK);
-    own_fd fd = open(path, O_RDWR | O_CLOEXEC);
-    if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) == 0)
+    if (!launch_is_taken(home))
         return 0;
     err_set(e, ERR_EXISTS, "a daemon runs on %s already", home);
     return err_hint(e, "velos kill stops it; another VELOS_HOME has a daemon of its own");

@@ -324,7 +324,8 @@ void os_spawn(struct os_birth *births, size_t n)
             fail(&births[i], SPAWN_FORK, errno);
         return;
     }
-    changed_signals(); /* looked up before there is a second thread */
+    changed_signals(); /* both are looked up before there is a second thread */
+    procstat_ticks_per_second();
     pthread_mutex_lock(&lock);
     pool.births = births;
     pool.next = 0;
