@@ -213,7 +213,7 @@ def test_without_a_daemon(velos):
         for name in ("one", "two"):
             words = f"{name} says {i:02}"
             step(velos, name, f"out {words}")
-            eventually(lambda: words in (velos.home / "logs" / f"{name}-out.log").read_text(), words)
+            eventually(lambda: words in velos.log(name), words)
             wanted.append(words)
     velos.run("kill")
     eventually(lambda: not velos.processes(), "all is over")
