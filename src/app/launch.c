@@ -44,7 +44,7 @@ int instance_environ(const struct instance *in, struct environ *out, struct err 
         .base = in->app->base,
         .home = in->app->world->home,
         .mark = mark,
-        .notify = in->app->world->notify_address,
+        .notify = in->app->world->notify_failed ? NULL : in->app->world->notify_address,
         .id = in->id,
         .index = in->index,
     };
@@ -322,14 +322,16 @@ static void finish(struct instance *in, const struct plan *p, const struct os_bi
 
 void launch(struct instance *const *ins, size_t n)
 {
-    struct plan plans[OS_BIRTHS] = { 0 };
-    struct os_birth births[OS_BIRTHS] = { 0 };
+    struct plan plans[OS_BIRTHS];
+    struct os_birth births[OS_BIRTHS];
     struct instance *born[OS_BIRTHS];
     size_t count = 0;
     for (size_t i = 0; i < n; i++) {
         struct plan *p = &plans[count];
         struct err e;
-        p->channel = -1;
+        *p = (struct plan){ .channel = -1 };
+        births[count] =
+            (struct os_birth){ 0 }; /* one that could not be prepared leaves nothing to the next */
         int r = prepare(ins[i], p, &births[count].how, &e);
         if (r > 0)
             born[count++] = ins[i];

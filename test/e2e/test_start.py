@@ -1,11 +1,13 @@
 """Apps in five languages start from one file, are born as they should be, and leave nothing behind."""
 
 import os
+import re
 import resource
 import shutil
 import signal
 import socket
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -354,3 +356,18 @@ def test_no_zombie_stays(velos):
     eventually(lambda: velos.app("orphans")["status"] == "stopped", "it ends")
     eventually(lambda: not velos.processes(apps_only=True), "the orphan ends")
     eventually(lambda: not zombies(), "no zombie below velos")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may become somebody else")
+def test_the_user_of_an_app_that_cannot_start_is_nobody_elses(velos):
+    """They are born together: what was worked out for one that fails is not left for the next."""
+    text = ""
+    for i in range(8):
+        text += f'[apps.app{i}]\nscript = "sleep"\nargs = ["1000"]\n'
+        text += 'user = "nobody"\ngroup = "no-such-group"\n' if i % 2 == 0 else ""
+    velos.write("velos.toml", text)
+    result = velos.run("start", "velos.toml", check=False)
+    assert "no such group" in result.err, result
+    for i in range(1, 8, 2):
+        status = Path(f"/proc/{velos.pid(f'app{i}')}/status").read_text()
+        assert re.search(r"^Uid:\s0\s0\s0\s0$", status, re.M), status
