@@ -234,8 +234,7 @@ void world_reap(struct world *w);
 enum { SAMPLE_FIRST_MS = 250 };
 void world_sample(struct world *w);
 
-/* ready.c: sd_notify. The socket is made, or the one that was adopted is used; from here on words are heard.
- */
+/* ready.c: the socket of sd_notify. */
 void world_resume_notify(struct world *w); /* what the daemon before us had open is heard again */
 void world_need_notify(struct world *w);   /* before a child that may use it */
 

@@ -273,6 +273,7 @@ static void start_velosd(void)
         return;
     }
     started(pid, pair[0]);
+    fd_done(&k.ready_fd); /* velosd has it, and says whether the socket answers */
 }
 
 /* Who starts us has started our first velosd too, so that the two come up side by side. pid 0: it could not.
@@ -672,8 +673,8 @@ int keeper_run(const struct keeper_options *o)
     reap(); /* who died while we became the keeper */
     if (!k.pid)
         start_velosd();
-    if (k.pid)
-        fd_done(&k.ready_fd); /* velosd has it, and says whether the socket answers */
+    else
+        fd_done(&k.ready_fd);
     while (k.pid || k.after != AFTER_BYE)
         round_of_work();
     return 0;
