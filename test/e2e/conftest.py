@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from fuse import StallingDisk
 from harness import BUILD, Velos
 
 LAST_WORDS = int(os.environ.get("VELOS_LAST_WORDS") or 100)  # lines of velosd.log shown with a failure
-
 
 
 def pytest_addoption(parser):
@@ -72,3 +72,15 @@ def velos(home, tmp_path):
 def full_length(request):
     """Scenarios scale themselves by this: full length with --long, a part of it else."""
     return request.config.getoption("--long")
+
+
+@pytest.fixture
+def stalling(velos):
+    try:
+        disk = StallingDisk(velos.work / "stalling")
+    except OSError as why:
+        pytest.skip(f"no FUSE: {why}")
+    yield disk
+    disk.resume()
+    velos.run("kill", check=False)
+    disk.close()

@@ -9,7 +9,6 @@ import time
 
 import pytest
 
-from fuse import StallingDisk
 from harness import BINARIES, SLOW, alive, eventually
 from test_logs_read import prompter, step
 
@@ -251,18 +250,6 @@ def test_flush_and_reopen_say_what_they_did(velos, ledger):
     velos.fails(3, "flush", "nosuch")
     velos.run("kill")
     velos.fails(4, "flush", "a")
-
-
-@pytest.fixture
-def stalling(velos):
-    try:
-        disk = StallingDisk(velos.work / "stalling")
-    except OSError as why:
-        pytest.skip(f"no FUSE: {why}")
-    yield disk
-    disk.resume()
-    velos.run("kill", check=False)
-    disk.close()
 
 
 def test_a_stalled_disk_delays_nobody(velos, stalling, ledger):

@@ -4,11 +4,12 @@ import contextlib
 import os
 import signal
 import struct
+import time
 from datetime import datetime
 
 import pytest
 
-from harness import BINARIES, alive, eventually, proc_stat
+from harness import BINARIES, SLOW, alive, eventually, proc_stat
 
 
 def at(text):
@@ -256,3 +257,27 @@ def test_without_treekill_the_others_are_left_alone(velos):
         for pid in others:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
+
+
+@pytest.mark.parametrize("who", ["main", "child"])
+def test_unkillable(velos, stalling, who):
+    """In uninterruptible sleep SIGKILL does nothing: said 2 s after it, nothing is started beside it; gone, it is forgotten."""
+    write = f"echo x >{stalling.path}/file"
+    velos.write("app.sh", f"#!/bin/sh\n{write if who == 'main' else f'({write}) &'}\nsleep 1000\n").chmod(0o755)
+    stalling.stall()
+    velos.run("start", "app.sh", "--name", "app", "--kill-timeout", "100ms")
+    assert stalling.waiting.wait(10 * SLOW)
+    pid = velos.pid("app")
+    began = time.monotonic()
+    result = velos.run("stop", "app", check=False)
+    assert result.code != 0 and "unkillable: something of it is left 2 s after SIGKILL" in result.err, result
+    assert time.monotonic() - began < 10 * SLOW, "what sleeps so is not waited for any longer"
+    assert alive(pid) == (who == "main")
+    row = velos.app("app")
+    assert row["status"] == "errored" and "unkillable" in row["reason"], row
+    assert velos.run("start", "app", check=False).code != 0
+    assert velos.app("app")["pid"] in (None, pid) and velos.app("app")["restarts"] == 0, "no new child"
+    stalling.resume()
+    eventually(lambda: velos.run("start", "app", check=False).code == 0, "it ends, and can be started again")
+    assert velos.app("app")["pid"] != pid
+    velos.run("stop", "app")
