@@ -5,6 +5,3 @@
 
 /* `group` among them; how many, `most` of them when there are more. */
 size_t os_groups(const char *user, gid_t group, gid_t *out, size_t most);
-
-/* This process becomes that user's, for good: all of the user's groups, gid, uid. 0, or -1 with errno. */
-int os_become_user(const char *user, uid_t uid, gid_t gid);

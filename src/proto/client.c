@@ -9,7 +9,6 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +19,7 @@
 #include "base/file.h"
 #include "base/time.h"
 #include "config.h"
+#include "os/account.h"
 #include "os/unixsock.h"
 #include "proto/launch.h"
 #include "proto/scan.h"
@@ -70,8 +70,11 @@ char *client_home(void)
     if (named && named[0])
         return path_absolute(cwd ? cwd : "/", named);
     if (!user || user[0] != '/') {
-        const struct passwd *pw = getpwuid(geteuid());
-        user = pw ? pw->pw_dir : "/";
+        struct account us = { 0 };
+        account_of(geteuid(), &us);
+        own_text home = path_join(us.dir ? us.dir : "/", ".velos");
+        account_done(&us);
+        return path_absolute("/", home);
     }
     own_text home = path_join(user, ".velos");
     return path_absolute("/", home);

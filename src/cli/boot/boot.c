@@ -1,11 +1,11 @@
 #include "cli/boot/boot.h"
 
-#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/file.h"
+#include "os/account.h"
 #include "os/self.h"
 
 const struct boot_kind *const boot_kinds[] = { &boot_systemd, &boot_openrc, &boot_launchd, NULL };
@@ -26,14 +26,15 @@ static int find_kind(const char *name, const struct boot_kind **out, struct err 
 
 static int find_user(struct boot *b, const char *name, struct err *e)
 {
-    struct passwd *pw = name ? getpwnam(name) : getpwuid(geteuid());
-    if (!pw)
+    struct account a;
+    if (name ? account_named(name, &a) < 0 : account_of(geteuid(), &a) < 0)
         return err_set(e, ERR_USAGE, "no user `%s`", name ? name : "of this id");
-    b->user = xstrdup(pw->pw_name);
     const char *dir = getenv("HOME");
-    bool theirs = name && pw->pw_uid != geteuid();
-    b->user_dir = xstrdup(!theirs && dir && dir[0] == '/' ? dir : pw->pw_dir);
-    b->home = theirs && !getenv("VELOS_HOME") ? path_join(pw->pw_dir, ".velos") : client_home();
+    bool theirs = name && a.uid != geteuid();
+    b->user = xstrdup(a.name);
+    b->user_dir = xstrdup(!theirs && dir && dir[0] == '/' ? dir : a.dir);
+    b->home = theirs && !getenv("VELOS_HOME") ? path_join(a.dir, ".velos") : client_home();
+    account_done(&a);
     return 0;
 }
 

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,7 +17,7 @@
 #include "base/time.h"
 #include "cli/boot/boot.h"
 #include "conf/settings.h"
-#include "os/groups.h"
+#include "os/account.h"
 #include "os/sock.h"
 #include "store/state_file.h"
 
@@ -69,8 +68,7 @@ static void check_file(const struct boot *b, struct findings *f)
 /* A place for the copy, the user's. */
 struct place {
     char *home;
-    uid_t uid;
-    gid_t gid;
+    struct account user;
     int said; /* the socket of sd_notify */
     int log;  /* what the daemon writes to stderr; ends with it */
     pid_t pid;
@@ -90,7 +88,7 @@ static int copy_file(const struct boot *b, const struct place *p, const char *na
     if (file_read(from, STATE_MOST, &text, &n, e) < 0)
         return -1;
     own_fd fd = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (fd < 0 || file_write_all(fd, text, n, e) < 0 || fchown(fd, p->uid, p->gid) < 0)
+    if (fd < 0 || file_write_all(fd, text, n, e) < 0 || fchown(fd, p->user.uid, p->user.gid) < 0)
         return err_sys(e, "copy to %s", to);
     return 0;
 }
@@ -101,7 +99,7 @@ static int open_notify(struct place *p, struct err *e)
     int n = snprintf(a.sun_path, sizeof(a.sun_path), "%s/boot.sock", p->home);
     p->said = os_sock_new(SOCK_DGRAM, false);
     if (n >= (int)sizeof(a.sun_path) || p->said < 0 || bind(p->said, (struct sockaddr *)&a, sizeof(a)) < 0 ||
-        chown(a.sun_path, p->uid, p->gid) < 0)
+        chown(a.sun_path, p->user.uid, p->user.gid) < 0)
         return err_sys(e, "%s", a.sun_path);
     return 0;
 }
@@ -109,12 +107,9 @@ static int open_notify(struct place *p, struct err *e)
 static int place_init(struct place *p, const struct boot *b, struct err *e)
 {
     const char *tmp = getenv("TMPDIR");
-    const struct passwd *pw = getpwnam(b->user);
     *p = (struct place){ .said = -1, .log = -1 };
-    if (!pw)
+    if (account_named(b->user, &p->user) < 0)
         return err_set(e, ERR_FAILED, "no user `%s`", b->user);
-    p->uid = pw->pw_uid;
-    p->gid = pw->pw_gid;
     char *home = xasprintf("%s/velos-check-XXXXXX", tmp && tmp[0] == '/' ? tmp : "/tmp");
     if (!mkdtemp(home)) {
         err_sys(e, "%s", home);
@@ -122,7 +117,7 @@ static int place_init(struct place *p, const struct boot *b, struct err *e)
         return -1;
     }
     p->home = home;
-    if (chown(home, p->uid, p->gid) < 0)
+    if (chown(home, p->user.uid, p->user.gid) < 0)
         return err_sys(e, "%s", home);
     for (size_t i = 0; i < ARRAY_LEN(copied); i++)
         if (copy_file(b, p, copied[i], e) < 0)
@@ -148,6 +143,7 @@ static void place_done(struct place *p)
     fd_done(&p->said);
     fd_done(&p->log);
     free(p->home);
+    account_done(&p->user);
 }
 
 /* In the child. */
@@ -157,7 +153,7 @@ static void become_daemon(const struct boot *b, const struct place *p, int log, 
     setsid();
     dup2(log, STDOUT_FILENO);
     dup2(log, STDERR_FILENO);
-    if (p->uid != geteuid() && os_become_user(b->user, p->uid, p->gid) < 0) {
+    if (p->user.uid != geteuid() && account_become(&p->user) < 0) {
         perror("become the user");
         _exit(126);
     }

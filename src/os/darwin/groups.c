@@ -8,8 +8,3 @@ size_t os_groups(const char *user, gid_t group, gid_t *out, size_t most)
     int n = (int)most;
     return getgrouplist(user, (int)group, (int *)out, &n) < 0 ? most : (size_t)n;
 }
-
-int os_become_user(const char *user, uid_t uid, gid_t gid)
-{
-    return initgroups(user, (int)gid) < 0 || setgid(gid) < 0 || setuid(uid) < 0 ? -1 : 0;
-}
