@@ -100,14 +100,20 @@ def test_valgrind(home, tmp_path, full_length):
     assert report.count("Open file descriptor") + report.count("Open AF_UNIX") in range(1, 30), report
 
 
-def test_cli_under_valgrind(velos):
+def test_cli_under_valgrind(velos, tmp_path):
     """The short-lived side as well: no invalid access, whatever it leaves for exit to free."""
     if not shutil.which("valgrind") or SLOW > 1:
         pytest.skip("no valgrind, or a sanitizer at work")
+    build = tmp_path / "build"
+    build.mkdir()
+    for name in ("velosd", "velos-keeper"):
+        shutil.copy(BUILD / name, build)
+    program = build / "velos"
+    shutil.copy(BUILD / "test/fixtures/velos-dynamic", program)
     velos.write("velos.toml", f'[apps.hello]\nscript = "{FIXTURES}/hello.sh"\n')
     for command in (["start", "velos.toml"], ["list"], ["info", "hello"], ["logs", "hello"], ["stop", "nobody"], ["check", "velos.toml"]):
         done = subprocess.run(
-            ["valgrind", "--quiet", "--error-exitcode=99", str(velos.program), *command],
+            ["valgrind", "--quiet", "--error-exitcode=99", str(program), *command],
             capture_output=True, text=True, env=velos.environ, cwd=velos.work, stdin=subprocess.DEVNULL, timeout=60,
         )  # fmt: skip
         assert done.returncode != 99, done.stderr
