@@ -16,7 +16,10 @@
 #include "os/filetime.h"
 #include "os/lowly.h"
 
-enum { STACK = 128 << 10 };
+enum {
+    STACK = 128 << 10,
+    LINGER_MS = 1000, /* a quick log's next rotation comes within that: it need not start a thread */
+};
 
 struct job {
     struct link link;
@@ -26,7 +29,7 @@ struct job {
 
 struct janitor {
     uv_mutex_t lock;
-    uv_cond_t placed;
+    uv_cond_t placed, wanted;
     struct link jobs;
     struct janitor_done done; /* path NULL: nothing */
     bool running, joinable;
@@ -99,14 +102,25 @@ static int compress_one(struct janitor *j, const char *path, ino_t *inode)
 
 static struct job *take(struct janitor *j)
 {
-    uv_mutex_lock(&j->lock);
     struct link *l = list_empty(&j->jobs) ? NULL : j->jobs.next;
-    if (l)
-        list_remove(l);
-    else
+    if (!l)
+        return NULL;
+    list_remove(l);
+    return container_of(l, struct job, link);
+}
+
+/* NULL: the thread is to end. */
+static struct job *await(struct janitor *j)
+{
+    uv_mutex_lock(&j->lock);
+    while (list_empty(&j->jobs) && !j->leave &&
+           uv_cond_timedwait(&j->wanted, &j->lock, (uint64_t)LINGER_MS * 1000000) == 0) {
+    }
+    struct job *job = take(j);
+    if (!job)
         j->running = false; /* under the lock: who adds a job after this starts us anew */
     uv_mutex_unlock(&j->lock);
-    return l ? container_of(l, struct job, link) : NULL;
+    return job;
 }
 
 static void hand_over(struct janitor *j, const struct janitor_done *done)
@@ -124,7 +138,7 @@ static void run(void *arg)
     struct janitor *j = arg;
     struct job *job;
     os_lowly();
-    while ((job = take(j))) {
+    while ((job = await(j))) {
         fd_done(&job->fd);
         if (job->path && !j->leave) {
             struct janitor_done done = { .path = job->path };
@@ -148,6 +162,7 @@ static void add(struct janitor *j, int take_fd, const char *path)
     bool start = !j->running;
     list_append(&j->jobs, &job->link);
     j->running = true;
+    uv_cond_signal(&j->wanted);
     uv_mutex_unlock(&j->lock);
     if (!start)
         return;
@@ -191,6 +206,7 @@ struct janitor *janitor_new(void (*wake)(void *arg), void *arg)
     struct janitor *j = xnew(struct janitor);
     uv_mutex_init(&j->lock);
     uv_cond_init(&j->placed);
+    uv_cond_init(&j->wanted);
     list_init(&j->jobs);
     j->done.fd = -1;
     j->wake = wake;
@@ -203,6 +219,7 @@ struct janitor *janitor_free(struct janitor *j)
     uv_mutex_lock(&j->lock);
     j->leave = true;
     uv_cond_signal(&j->placed);
+    uv_cond_signal(&j->wanted);
     uv_mutex_unlock(&j->lock);
     if (j->joinable)
         uv_thread_join(&j->thread);
@@ -214,6 +231,7 @@ struct janitor *janitor_free(struct janitor *j)
     text_free(&j->done.path);
     fd_done(&j->done.fd);
     uv_cond_destroy(&j->placed);
+    uv_cond_destroy(&j->wanted);
     uv_mutex_destroy(&j->lock);
     free(j);
     return NULL;

@@ -1,6 +1,6 @@
-/* src/logs/janitor.h: a third thread, of low priority and only while there is something to do:
- * compresses archives, and closes deleted files, since whoever closes one last waits for its blocks to be
- * freed. */
+/* src/logs/janitor.h: a third thread, of low priority, from when there is something to do until a second
+ * after: compresses archives, and closes deleted files, since whoever closes one last waits for its blocks to
+ * be freed. */
 #pragma once
 #include <sys/types.h>
 

@@ -12,6 +12,8 @@
 
 enum {
     SECOND_US = 1000000,
+    FINE_US =
+        800, /* a rest of the pump (logs/works.c): a log that is quicker needs no more marks than that */
     APART_BYTES = 64 << 10,
     SHARE = 16,        /* of the log's bytes that finer marks may take */
     FREE_BYTES = 4096, /* ... and as much without asking */
@@ -71,13 +73,16 @@ static bool has_head(int fd, ino_t inode)
            memcmp(head + 8, &ino, 8) == 0;
 }
 
-static bool write_head(int fd, ino_t inode)
+/* Never to nothing: ext4 would write the file to the disk when it is closed (auto_da_alloc), and a quick
+ * log's index is another's within a second. */
+static bool write_head(int fd, int64_t size, ino_t inode)
 {
     char head[16];
     uint64_t ino = inode;
     memcpy(head, magic, 8);
     memcpy(head + 8, &ino, 8);
-    return ftruncate(fd, 0) == 0 && pwrite(fd, head, sizeof(head), 0) == sizeof(head);
+    return (size <= (int64_t)sizeof(head) || ftruncate(fd, sizeof(head)) == 0) &&
+           pwrite(fd, head, sizeof(head), 0) == sizeof(head);
 }
 
 /* What another daemon left is gone on with, unless the log is shorter by now. */
@@ -93,7 +98,7 @@ static bool look(int fd, struct marks_of of, int64_t offset)
     if (m->n == 0 || !has_head(fd, of.inode) || pread(fd, &last, 16, m->n * 16) != 16 ||
         last.offset > offset) {
         m->n = 0;
-        return write_head(fd, of.inode);
+        return write_head(fd, st.st_size, of.inode);
     }
     m->time = last.time;
     m->offset = last.offset;
@@ -131,6 +136,8 @@ static bool is_due(const struct marks *m, struct mark now)
         return true;
     if (now.offset == m->offset)
         return now.time != m->time; /* nothing came since: it is put right */
+    if (now.time >= m->time && now.time - m->time < FINE_US)
+        return false;
     return now.time - m->time >= SECOND_US || now.time < m->time || now.offset - m->offset >= APART_BYTES ||
            (int64_t)(m->n + 1) * 16 <= now.offset / SHARE + FREE_BYTES;
 }
@@ -155,6 +162,15 @@ void marks_empty(struct marks_cache *c, struct marks_of of)
     own_text path = names_index(of.path, of.inode);
     marks_leave(c, of.marks);
     unlink(path);
+}
+
+void marks_reuse(const char *path, ino_t from, ino_t to)
+{
+    own_text old = names_index(path, from);
+    own_text new = names_index(path, to);
+    if (rename(old, new) < 0) {
+        /* it had none; or it is nobody's now, and the folder is put in order some day (logs/rotate.c) */
+    }
 }
 
 void marks_move(const char *path, ino_t from, ino_t to)

@@ -152,6 +152,31 @@ TEST(moved_with_its_text)
     log_done(&l);
 }
 
+TEST(taken_over_from_a_log_that_was_deleted)
+{
+    struct log l;
+    size_t n;
+    log_init(&l);
+    for (int i = 0; i < 50; i++)
+        note(&l, (1 + i) * S, i);
+    marks_leave(l.cache, &l.marks);
+    marks_reuse(l.path, l.inode, 79);
+    check(marks_read(l.path, l.inode, 100, &n) == NULL);
+    l.inode = 79;
+    check(marks_read(l.path, l.inode, 100, &n) == NULL); /* not before it is its own */
+    note(&l, 100 * S, 0);
+    note(&l, 102 * S, 60);
+    struct mark *m = marks_read(l.path, l.inode, 100, &n);
+    check_int(n, 2);
+    check_int(m[1].time, 102 * S);
+    free(m);
+    marks_reuse(l.path, 80, l.inode); /* it had none: ours stays */
+    m = marks_read(l.path, l.inode, 100, &n);
+    check_int(n, 2);
+    free(m);
+    log_done(&l);
+}
+
 TEST(what_goes_back_is_straightened)
 {
     struct log l;

@@ -25,15 +25,19 @@ static bool has_number(const char *path, int number)
     return is_there(plain) || is_there(gz);
 }
 
-/* Unlinks a file and its index; the blocks go with the descriptor. Bytes it took. */
-static int64_t discard(const char *log, const char *path, const struct rotate_trash *trash)
+/* Unlinks a file; the blocks go with the descriptor. Its index goes too, unless *spare has no other one yet
+ * (NULL: it wants none). Bytes the file took. */
+static int64_t discard(const char *log, const char *path, const struct rotate_trash *trash, ino_t *spare)
 {
     struct stat st;
     if (lstat(path, &st) < 0)
         return 0;
     int fd = S_ISREG(st.st_mode) ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW) : -1;
     own_text index = names_index(log, st.st_ino);
-    unlink(index);
+    if (!spare || *spare)
+        unlink(index);
+    else
+        *spare = st.st_ino;
     if (unlink(path) < 0)
         st.st_size = 0;
     if (fd >= 0)
@@ -41,11 +45,12 @@ static int64_t discard(const char *log, const char *path, const struct rotate_tr
     return st.st_size;
 }
 
-static int64_t discard_number(const char *path, int number, const struct rotate_trash *trash)
+static void discard_number(const char *path, int number, const struct rotate_trash *trash, ino_t *spare)
 {
     own_text plain = names_archive(path, number, false);
     own_text gz = names_archive(path, number, true);
-    return discard(path, plain, trash) + discard(path, gz, trash);
+    discard(path, plain, trash, spare);
+    discard(path, gz, trash, spare);
 }
 
 /* The folder, read once. */
@@ -84,7 +89,7 @@ static void survey_name(struct survey *s, const struct dirent *entry)
     } else if (f.kind == NAMES_ARCHIVE) {
         own_text name = names_archive(s->path, f.number, f.gz);
         if (f.number > s->keep || is_compressed_too(s->path, f))
-            s->freed += discard(s->path, name, s->trash);
+            s->freed += discard(s->path, name, s->trash, NULL);
         else
             keep_inode(s, entry->d_ino);
     }
@@ -142,20 +147,21 @@ static int move(const char *path, int from)
 }
 
 int rotate_run(const char *path, struct rotate *r, const struct rotate_rules *rules,
-               const struct rotate_trash *trash)
+               const struct rotate_trash *trash, ino_t *spare)
 {
+    *spare = 0;
     if (r->count < 0) {
         survey(path, rules->keep, trash);
         r->count = 0;
         count(path, r, rules->keep);
     }
     if (rules->keep == 0) {
-        discard(path, path, trash);
+        discard(path, path, trash, spare);
         return is_there(path) ? -1 : 0;
     }
     fault_point("rotate.begin");
     for (; r->count >= rules->keep; r->count--)
-        discard_number(path, r->count, trash);
+        discard_number(path, r->count, trash, spare);
     for (int i = r->count; i >= 1; i--)
         if (move(path, i) < 0)
             return -1;

@@ -22,10 +22,11 @@ struct rotate {
     int count; /* archives without a gap, from 1 on; -1: not looked at yet */
 };
 
-/* Moves `path` to its first archive; nothing stands under that name then. The oldest beyond `keep` go.
- * -1 and errno: it is still there. */
+/* Moves `path` to its first archive; nothing stands under that name then. The oldest beyond `keep` go; *spare
+ * is the inode of one whose index is still there, for the new file (marks_reuse), 0 if there is none. -1 and
+ * errno: `path` is still there. */
 int rotate_run(const char *path, struct rotate *r, const struct rotate_rules *rules,
-               const struct rotate_trash *trash);
+               const struct rotate_trash *trash, ino_t *spare);
 
 /* Right after it: the newest archive is the log again. */
 void rotate_undo(const char *path, struct rotate *r);

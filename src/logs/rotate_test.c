@@ -102,6 +102,7 @@ static const struct {
 
 TEST(rotations)
 {
+    ino_t spare;
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         struct place p;
         int trash = 0;
@@ -110,7 +111,7 @@ TEST(rotations)
         place_init(&p);
         check_row(i);
         put_files(&p, rows[i].before);
-        check_int(rotate_run(p.log, &r, &rules, &(struct rotate_trash){ on_trash, &trash }), 0);
+        check_int(rotate_run(p.log, &r, &rules, &(struct rotate_trash){ on_trash, &trash }, &spare), 0);
         own_text after = list_files(&p);
         check_text(after, rows[i].after);
         place_done(&p);
@@ -120,6 +121,7 @@ TEST(rotations)
 /* Again and again with what it remembers; somebody deletes one in between. */
 TEST(in_a_row)
 {
+    ino_t spare;
     struct place p;
     int trash = 0;
     struct rotate r = { -1 };
@@ -132,7 +134,7 @@ TEST(in_a_row)
             own_text second = names_archive(p.log, 2, false);
             check_int(unlink(second), 0);
         }
-        check_int(rotate_run(p.log, &r, &rules, &(struct rotate_trash){ on_trash, &trash }), 0);
+        check_int(rotate_run(p.log, &r, &rules, &(struct rotate_trash){ on_trash, &trash }, &spare), 0);
     }
     own_text after = list_files(&p);
     check_text(after, "a.log.1=6 a.log.2=5 a.log.3=4");
@@ -144,6 +146,7 @@ TEST(in_a_row)
  */
 TEST(interrupted)
 {
+    ino_t spare;
     for (int steps = 0; steps <= 4; steps++) {
         struct place p;
         int trash = 0;
@@ -159,7 +162,7 @@ TEST(interrupted)
         }
         if (steps == 4)
             put_files(&p, "a.log=5"); /* made by the daemon that came next, and full in turn */
-        check_int(rotate_run(p.log, &r, &rules, &(struct rotate_trash){ on_trash, &trash }), 0);
+        check_int(rotate_run(p.log, &r, &rules, &(struct rotate_trash){ on_trash, &trash }, &spare), 0);
         own_text after = list_files(&p);
         check_text(after, steps == 4 ? "a.log.1=5 a.log.2=4 a.log.3=3 a.log.4=2 a.log.5=1"
                                      : "a.log.1=4 a.log.2=3 a.log.3=2 a.log.4=1");
@@ -169,6 +172,7 @@ TEST(interrupted)
 
 TEST(indexes_go_with_their_files)
 {
+    ino_t spare;
     struct place p;
     struct stat st;
     int trash = 0;
@@ -182,10 +186,40 @@ TEST(indexes_go_with_their_files)
     own_text command = xasprintf("touch %s", index);
     check_int(system(command), 0);
     check_int(rotate_run(p.log, &r, &(struct rotate_rules){ 1, 2, false },
-                         &(struct rotate_trash){ on_trash, &trash }),
+                         &(struct rotate_trash){ on_trash, &trash }, &spare),
               0);
+    check_int(spare, st.st_ino); /* the new log's, if it wants it */
+    check_int(unlink(index), 0);
     own_text after = list_files(&p);
     check_text(after, ".aa.log.98.idx=other a.log.1=x a.log.2=y aa.log=q dummy=1");
+    place_done(&p);
+}
+
+/* keep was lowered while the log was open. */
+TEST(one_index_alone_is_left_over)
+{
+    struct place p;
+    struct stat st[4];
+    int trash = 0;
+    ino_t spare;
+    struct rotate r = { 3 };
+    place_init(&p);
+    put_files(&p, "a.log=x a.log.1=y a.log.2=z a.log.3=v");
+    for (int i = 1; i <= 3; i++) {
+        own_text archive = names_archive(p.log, i, false);
+        check_int(stat(archive, &st[i]), 0);
+        own_text index = names_index(p.log, st[i].st_ino);
+        own_text command = xasprintf("touch %s", index);
+        check_int(system(command), 0);
+    }
+    check_int(rotate_run(p.log, &r, &(struct rotate_rules){ 1, 1, false },
+                         &(struct rotate_trash){ on_trash, &trash }, &spare),
+              0);
+    check_int(spare, st[3].st_ino);
+    own_text index = names_index(p.log, spare);
+    check_int(unlink(index), 0);
+    own_text after = list_files(&p);
+    check_text(after, "a.log.1=x");
     place_done(&p);
 }
 
@@ -206,16 +240,17 @@ TEST(flush_deletes_archives_alone)
 /* A folder that nobody may write to: the file is still there, and so is all of it. */
 TEST(refused)
 {
+    ino_t spare;
     struct place p;
     int trash = 0;
     struct rotate r = { -1 };
     place_init(&p);
     put_files(&p, "a.log.1=y");
     check(rotate_run(p.log, &r, &(struct rotate_rules){ 1, 3, false },
-                     &(struct rotate_trash){ on_trash, &trash }) < 0);
+                     &(struct rotate_trash){ on_trash, &trash }, &spare) < 0);
     put_files(&p, "a.log=x");
     check_int(rotate_run(p.log, &r, &(struct rotate_rules){ 1, 3, false },
-                         &(struct rotate_trash){ on_trash, &trash }),
+                         &(struct rotate_trash){ on_trash, &trash }, &spare),
               0);
     own_text after = list_files(&p);
     check_text(after, "a.log.1=x a.log.2=y");

@@ -219,7 +219,8 @@ static bool no_rotation(struct sink_env *env, struct sink *s, int error)
 bool sink_rotate(struct sink_env *env, struct sink *s)
 {
     struct stat old;
-    if (fstat(s->fd, &old) < 0 || rotate_run(s->path, &s->rotate, &s->rules, &env->trash) < 0)
+    ino_t spare;
+    if (fstat(s->fd, &old) < 0 || rotate_run(s->path, &s->rotate, &s->rules, &env->trash, &spare) < 0)
         return no_rotation(env, s, errno);
     int fd = open_file(s->path);
     if (fd < 0) { /* no descriptor is left, or no room for a name: we still have the old file */
@@ -231,6 +232,8 @@ bool sink_rotate(struct sink_env *env, struct sink *s)
     marks_leave(env->marks, &s->marks);
     inherit(fd, &old);
     take(s, fd);
+    if (spare)
+        marks_reuse(s->path, spare, s->inode);
     env->rotated(env->arg, s);
     return true;
 }

@@ -44,9 +44,9 @@ static bool need_scratch(struct flow *f)
     return true;
 }
 
-static ssize_t peek(struct flow *f, int fd)
+static ssize_t peek(struct flow *f, int fd, size_t most)
 {
-    return need_scratch(f) ? os_pump_peek(f->scratch, fd, f->peeked, PEEK) : -1;
+    return need_scratch(f) ? os_pump_peek(f->scratch, fd, f->peeked, most) : -1;
 }
 
 /* How much of what was peeked at is whole lines; 0: no line ends in it. */
@@ -86,7 +86,7 @@ static void count_dropped(struct flow *f, struct stream *st, size_t n, int error
 
 static size_t drop(struct flow *f, struct stream *st, int fd)
 {
-    ssize_t n = peek(f, fd);
+    ssize_t n = peek(f, fd, PEEK);
     f->limited = true; /* to what is peeked at: there may be more */
     if (n <= 0)
         return 0;
@@ -100,7 +100,7 @@ static size_t drop(struct flow *f, struct stream *st, int fd)
 /* The rest of a line whose head was dropped. Bytes, or -1. */
 static ssize_t drop_torn(struct flow *f, struct stream *st, int fd)
 {
-    ssize_t n = peek(f, fd);
+    ssize_t n = peek(f, fd, PEEK);
     f->limited = true;
     const char *end = n > 0 ? memchr(f->peeked, '\n', (size_t)n) : NULL;
     if (n <= 0)
@@ -186,7 +186,7 @@ static ssize_t write_raw(struct flow *f, struct stream *st, int fd, size_t most)
 /* The file is full and a line is open: the rest of that line alone goes in. */
 static ssize_t finish_line(struct flow *f, struct stream *st, int fd, size_t most)
 {
-    ssize_t n = peek(f, fd);
+    ssize_t n = peek(f, fd, PIECE_MOST);
     const char *end = n > 0 ? memchr(f->peeked, '\n', (size_t)n) : NULL;
     if (n <= 0)
         return n;
@@ -255,7 +255,7 @@ static size_t raw_most(struct flow *f, struct stream *st, bool *part)
 {
     f->left = 0;
     *part = false;
-    ssize_t n = st->sink->refs > 1 && st->sink->plain ? peek(f, st->fd) : 0;
+    ssize_t n = st->sink->refs > 1 && st->sink->plain ? peek(f, st->fd, PEEK) : 0;
     if (n <= 0)
         return PIPE_LARGE;
     size_t lines = whole_lines(f->peeked, (size_t)n);
@@ -283,7 +283,9 @@ static size_t move_all_raw(struct flow *f, struct stream *st)
         if (part || (!quick && f->limited))
             continue;
         st->much = n >= MUCH;
-        st->busy = ran_full(st, (size_t)n) || n >= (st->busy ? BUSY : BUSY_FROM);
+        bool was_busy = st->busy;
+        st->busy = ran_full(st, (size_t)n) || n >= (was_busy ? BUSY : BUSY_FROM);
+        st->brisk = !st->busy && (was_busy || (st->brisk && n >= BUSY));
         if (!st->busy)
             break;
     }
@@ -381,7 +383,7 @@ static ssize_t move_formatted(struct flow *f, struct stream *st)
         return (ssize_t)drop(f, st, st->fd);
     if (st->torn)
         return drop_torn(f, st, st->fd);
-    ssize_t n = peek(f, st->fd);
+    ssize_t n = peek(f, st->fd, PEEK);
     if (n <= 0)
         return n;
     size_t lines = whole_lines(f->peeked, (size_t)n);

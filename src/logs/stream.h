@@ -14,6 +14,7 @@ struct stream {
     bool much : 1;      /* the last transfer was large ... */
     bool unwatched : 1; /* ... and so were those before: its turn comes after every rest (logs/works.c) */
     bool busy : 1;      /* ... so large that there is no rest before the next */
+    bool brisk : 1;     /* it was busy until then: the next rest is short */
     bool more : 1;      /* something was left: its turn comes again */
     bool hurried : 1;   /* what is there goes now, lines without an end too */
     bool torn : 1;      /* dropped up to the middle of a line: the rest goes too */

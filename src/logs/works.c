@@ -16,9 +16,10 @@
 #include "os/ready.h"
 
 enum {
-    REST_MS = 1,
-    RESTED_US = 800, /* a stream that has been due for so long has had its rest, beside busier ones */
-    TELL_MS = 1000,  /* how often it is told that more was dropped */
+    REST_US = 1000,
+    SHORT_REST_US = 150, /* the pipe of a writer of 2 GB/s is full after 500 */
+    RESTED_US = 800,     /* a stream that has been due for so long has had its rest, beside busier ones */
+    TELL_MS = 1000,      /* how often it is told that more was dropped */
     STUCK_MS = 1000,
     AT_ONCE = 64,
 };
@@ -301,11 +302,13 @@ static bool is_quick(const struct stream *st)
 
 static void move_due(struct works *w)
 {
-    bool any_quick = false;
-    list_each (l, &w->due)
+    bool any_quick = false, any_brisk = false;
+    list_each (l, &w->due) {
         any_quick |= is_quick(container_of(l, struct stream, due));
+        any_brisk |= container_of(l, struct stream, due)->brisk;
+    }
     if (!any_quick)
-        os_ready_rest(w->ready, REST_MS);
+        os_ready_rest(w->ready, any_brisk ? SHORT_REST_US : REST_US);
     int64_t now = w->mono_us = read_clocks(w);
     list_each_safe (l, &w->due) {
         struct stream *st = container_of(l, struct stream, due);

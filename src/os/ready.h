@@ -14,5 +14,5 @@ void os_ready_remove(struct os_ready *r, int fd);
 
 /* Up to `most` that are ready, into `what`; timeout_ms -1: for ever. 0 when only woken, or too late. */
 int os_ready_wait(struct os_ready *r, int timeout_ms, void **what, int most);
-void os_ready_rest(struct os_ready *r, int ms); /* whatever comes waits so long; a wake ends it */
+void os_ready_rest(struct os_ready *r, int us); /* whatever comes waits so long; a wake ends it */
 void os_ready_wake(struct os_ready *r);

@@ -84,10 +84,10 @@ int os_ready_wait(struct os_ready *r, int timeout_ms, void **what, int most)
 }
 
 /* The wake stays for the next wait: it is level, the queue of wakes is only looked into. */
-void os_ready_rest(struct os_ready *r, int ms)
+void os_ready_rest(struct os_ready *r, int us)
 {
     struct kevent ev;
-    struct timespec limit = { ms / 1000, ms % 1000 * 1000000L };
+    struct timespec limit = { us / 1000000, us % 1000000 * 1000L };
     if (kevent(r->wakes, NULL, 0, &ev, 1, &limit) > 0)
         os_ready_wake(r);
 }

@@ -77,10 +77,11 @@ int os_ready_wait(struct os_ready *r, int timeout_ms, void **what, int most)
     return found;
 }
 
-void os_ready_rest(struct os_ready *r, int ms)
+void os_ready_rest(struct os_ready *r, int us)
 {
     struct pollfd p = { .fd = r->event, .events = POLLIN };
-    poll(&p, 1, ms);
+    struct timespec t = { .tv_sec = us / 1000000, .tv_nsec = us % 1000000 * 1000L };
+    ppoll(&p, 1, &t, NULL);
 }
 
 void os_ready_wake(struct os_ready *r)
