@@ -7,6 +7,7 @@
 #include "app/timetable.h"
 #include "app/watching.h"
 #include "base/fault.h"
+#include "base/shared.h"
 #include "base/time.h"
 #include "conf/keys.h"
 #include "os/cpus.h"
@@ -75,7 +76,7 @@ struct app *app_new_bare(struct world *w, struct app_spec *take_spec, const stru
     a->umask = o->umask;
     a->nofile = o->nofile;
     a->created = time_wall_ms();
-    a->token = o->token ? xstrdup(o->token) : NULL;
+    shared_set(&a->token, o->token);
     list_init(&a->requests);
     list_init(&a->touched);
     list_append(&w->apps, &a->link);
@@ -105,8 +106,7 @@ void app_grow(struct app *a, int wanted)
 
 void app_set_instances(struct app *a, int64_t n, const char *token)
 {
-    free(a->token);
-    a->token = token ? xstrdup(token) : NULL;
+    shared_set(&a->token, token);
     a->spec->instances = n;
     a->spec->set |= UINT64_C(1) << (key_find("instances") - keys);
     entry_put_app(a);
@@ -144,7 +144,7 @@ void app_free(struct app *a)
     app_spec_free(a->spec);
     label_unref(a->label);
     free(a->instances);
-    free(a->token);
+    shared_set(&a->token, NULL);
     json_decref(a->unknown);
     free(a);
 }

@@ -106,14 +106,15 @@ struct instance {
 
     int64_t started_wall, started_mono; /* of the living or last child; 0: none yet */
     struct policy_memory memory;
-    char *token; /* of the request whose command it obeyed last: a repeated request is not obeyed twice */
+    const char
+        *token; /* shared; of the request whose command it obeyed last: a repeated one is not obeyed twice */
     int64_t restarts;
     uint32_t counters[CAUSE_N]; /* of restarts */
     uint32_t n_lives;           /* in the ring, and then on to twice of what it holds */
     struct past_life *lives;    /* newest at (n_lives - 1) % LIVES_KEPT */
     int64_t seq;                /* of its last event */
-    char *interpreter;          /* as resolved at the last spawn; NULL before */
-    char *exec;                 /* the file that was executed then */
+    const char *interpreter;    /* shared; as resolved at the last spawn; NULL before */
+    const char *exec;           /* shared; the file that was executed then */
 
     struct usage usage;
     json_t *unknown; /* members of its text that a later version wrote, handed on; or NULL */
@@ -136,7 +137,7 @@ struct app {
     struct environ_blob *base; /* or NULL */
     long nofile;               /* soft limit of descriptors; 0: the daemon's own caller's */
     int64_t created;           /* wall ms */
-    char *token;               /* of the request that made it; or NULL */
+    const char *token;         /* shared; of the request that made it; or NULL */
     struct instance **instances;
     size_t n;
     unsigned umask;

@@ -10,6 +10,7 @@
 #include "app/watching.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "base/shared.h"
 #include "base/time.h"
 #include "conf/keys.h"
 #include "os/pidfd.h"
@@ -402,7 +403,7 @@ int entry_read_app(struct world *w, const struct ledger_entry *from, int slot, s
     a->nofile = (long)json_get_int(o, "nofile", 0);
     a->is_new = json_get_flag(o, "new", false);
     a->removing = json_get_flag(o, "removing", false);
-    a->token = token ? xstrdup(token) : NULL;
+    shared_set(&a->token, token);
     a->base = env ? find_environ(w, env) : NULL;
     list_init(&a->requests);
     list_init(&a->touched);
@@ -427,9 +428,9 @@ static void read_life(struct instance *in, const json_t *o)
                *token = json_get_str(o, "token", NULL);
     in->cause = cause_find(json_get_str(o, "cause", ""));
     in->reason = reason ? xstrdup(reason) : NULL;
-    in->interpreter = interpreter ? xstrdup(interpreter) : NULL;
-    in->exec = exec ? xstrdup(exec) : NULL;
-    in->token = token ? xstrdup(token) : NULL;
+    shared_set(&in->interpreter, interpreter);
+    shared_set(&in->exec, exec);
+    shared_set(&in->token, token);
     in->status_text = status ? xstrdup(status) : NULL;
     in->deadline = json_get_int(o, "deadline", 0);
     in->signalled = json_get_flag(o, "signalled", false);

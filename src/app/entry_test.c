@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/shared.h"
 #include "base/unit.h"
 
 static void ignore(void *arg)
@@ -64,9 +65,9 @@ static void fill(struct instance *in)
     in->lives[0] = (struct past_life){ .started = 1, .ended = 2, .cause = CAUSE_EXIT, .exit = x };
     in->n_lives = 1;
     in->dropped[OUTLET_OUT] = 5;
-    in->interpreter = xstrdup("node");
-    in->exec = xstrdup("/usr/bin/node");
-    in->token = xstrdup("t");
+    shared_set(&in->interpreter, "node");
+    shared_set(&in->exec, "/usr/bin/node");
+    shared_set(&in->token, "t");
     in->status_text = xstrdup("busy");
     in->pid = getpid(); /* alive, not ours to watch */
     in->start = 5;

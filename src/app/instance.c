@@ -11,6 +11,7 @@
 #include "base/fault.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/shared.h"
 #include "base/time.h"
 #include "base/units.h"
 #include "os/pidfd.h"
@@ -148,9 +149,9 @@ void instance_free(struct instance *in)
     free(in->reason);
     free(in->spawn_error);
     free(in->status_text);
-    free(in->token);
-    free(in->interpreter);
-    free(in->exec);
+    shared_set(&in->token, NULL);
+    shared_set(&in->interpreter, NULL);
+    shared_set(&in->exec, NULL);
     free(in->lives);
     json_decref(in->unknown);
     free(in);
@@ -344,8 +345,7 @@ void instance_command(struct instance *in, enum life_event ev, const char *token
 {
     if (retry && token && text_equal(in->token, token))
         return;
-    free(in->token);
-    in->token = token ? xstrdup(token) : NULL;
+    shared_set(&in->token, token);
     instance_feed(in, ev, CAUSE_MANUAL); /* the put of this very step carries the token */
 }
 

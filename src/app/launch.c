@@ -14,6 +14,7 @@
 #include "base/fault.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/shared.h"
 #include "base/time.h"
 #include "conf/interp.h"
 #include "os/groups.h"
@@ -176,14 +177,6 @@ static void explain(const struct instance *in, const struct plan *p, const struc
     e->sys = why;
 }
 
-static void remember(char **kept, const char *now)
-{
-    if (text_equal(*kept, now))
-        return;
-    free(*kept);
-    *kept = xstrdup(now);
-}
-
 static void went_well(struct instance *in, const struct os_birth *b, const struct interp_plan *plan)
 {
     in->pid = b->pid;
@@ -192,8 +185,8 @@ static void went_well(struct instance *in, const struct os_birth *b, const struc
     in->adopted = false;
     in->started_wall = time_wall_ms();
     in->started_mono = time_mono_ms();
-    remember(&in->interpreter, plan->interpreter);
-    remember(&in->exec, plan->exec);
+    shared_set(&in->interpreter, plan->interpreter);
+    shared_set(&in->exec, plan->exec);
     map_put(&in->app->world->by_pid, (uint64_t)b->pid, in);
     world_sample(in->app->world);
 }

@@ -61,6 +61,15 @@ void map_remove(struct map *m, uint64_t key)
     }
 }
 
+/* FNV-1a. */
+uint64_t map_text_key(const char *text)
+{
+    uint64_t h = 14695981039346656037u;
+    for (; *text; text++)
+        h = (h ^ (unsigned char)*text) * 1099511628211u;
+    return h | 1;
+}
+
 void map_done(struct map *m)
 {
     free(m->slots);

@@ -14,3 +14,4 @@ void map_put(struct map *m, uint64_t key, void *value); /* replaces */
 void *map_get(const struct map *m, uint64_t key);       /* NULL if absent */
 void map_remove(struct map *m, uint64_t key);
 void map_done(struct map *m);
+uint64_t map_text_key(const char *text); /* a hash: others may have the same. Never 0 */

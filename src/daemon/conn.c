@@ -7,7 +7,10 @@
 
 #include "base/log.h"
 #include "daemon/request.h"
+#include "os/heap.h"
 #include "os/peer.h"
+
+enum { LARGE = 16 << 10 }; /* an answer that left so much of the heap free that it is given back */
 
 static void on_closed(uv_handle_t *h)
 {
@@ -54,13 +57,17 @@ struct conn *conn_find(struct daemon *d, uint64_t number)
 struct sending {
     uv_write_t req;
     char *text;
+    size_t n;
 };
 
 static void on_sent(uv_write_t *req, int status)
 {
     struct sending *s = container_of(req, struct sending, req);
+    bool large = s->n >= LARGE;
     free(s->text);
     free(s);
+    if (large)
+        os_heap_trim();
 }
 
 static void send_bounded(struct conn *c, char *take_text, size_t n, size_t most, const char *why)
@@ -71,6 +78,7 @@ static void send_bounded(struct conn *c, char *take_text, size_t n, size_t most,
     }
     struct sending *s = xnew(struct sending);
     s->text = take_text;
+    s->n = n;
     uv_buf_t b = uv_buf_init(take_text, (unsigned)n);
     if (uv_write(&s->req, (uv_stream_t *)&c->pipe, &b, 1, on_sent) < 0) {
         free(s->text);

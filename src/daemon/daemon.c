@@ -205,6 +205,7 @@ static void close_all(struct daemon *d)
 
 static void begin(struct daemon *d, const struct daemon_options *o)
 {
+    events_init(&d->events);
     d->home = o->home;
     d->sock = d->lock = -1;
     d->last_word = KEEP_LEAVE;

@@ -62,8 +62,6 @@ static void event_done(struct event *e)
 const struct event *events_add(struct events *ev, const struct change *c)
 {
     struct event *slot;
-    if (!ev->ring) /* whole: what is not written yet takes no memory, and growing would leave holes */
-        ev->ring = xmalloc(EVENTS_KEPT * sizeof(*ev->ring));
     if (ev->n < EVENTS_KEPT) {
         slot = &ev->ring[ev->n++];
     } else {

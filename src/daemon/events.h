@@ -17,10 +17,16 @@ struct event {
     bool deleted, ended; /* the instance is gone; a life ended: exit and uptime say how */
 };
 struct events {
-    struct event *ring; /* of EVENTS_KEPT; NULL before the first */
+    struct event *ring; /* of EVENTS_KEPT */
     size_t n, at;       /* kept; the oldest */
 };
 
+/* Early: memory that nobody had before is not there until it is written. (Here because of daemon/layout.ld:
+ * the rest of events.c waits for an app.) */
+static inline void events_init(struct events *ev)
+{
+    *ev = (struct events){ .ring = xmalloc(EVENTS_KEPT * sizeof(*ev->ring)) };
+}
 const struct event *events_add(struct events *ev, const struct change *c);
 const struct event *events_get(const struct events *ev, size_t i); /* 0: the oldest; NULL */
 void events_write(const struct event *e, struct buf *line); /* the whole notification, newline included */

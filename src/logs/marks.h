@@ -2,9 +2,9 @@
  *
  * A mark is written before a transfer, when the last one is a second old or 64 KiB behind; more often while
  * the index stays below a sixteenth of its log, so that lines a few ms apart on two streams are shown in
- * order; twice within 0.8 ms never. Nothing depends on it: what is missing or damaged is read in the order of the file. The index is
- * named after the inode of its log, so a rotation takes it along without a rename, and it is created at the
- * first mark. */
+ * order; twice within 0.8 ms never. Nothing depends on it: what is missing or damaged is read in the order of
+ * the file. The index is named after the inode of its log, so a rotation takes it along without a rename, and
+ * it is created at the first mark. */
 #pragma once
 #include <stdbool.h>
 #include <sys/types.h>

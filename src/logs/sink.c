@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -17,8 +18,9 @@ enum {
 
 struct sink *sink_new(const char *path, const struct rotate_rules *rules)
 {
-    struct sink *s = xnew(struct sink);
-    s->path = xstrdup(path);
+    size_t n = strlen(path) + 1;
+    struct sink *s = xcalloc(1, sizeof(*s) + n);
+    memcpy(s->path, path, n);
     s->fd = -1;
     s->refs = 1;
     s->rotate.count = -1;
@@ -34,7 +36,6 @@ struct sink *sink_free(struct sink_env *env, struct sink *s)
     marks_leave(env->marks, &s->marks);
     list_remove(&s->link);
     fd_done(&s->fd);
-    free(s->path);
     free(s);
     return NULL;
 }

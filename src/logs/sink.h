@@ -22,8 +22,7 @@ enum sink_note {
 struct sink {
     struct link link;
     struct link waiting; /* streams that wait for room (logs/stream.h) */
-    char *path;
-    int fd; /* -1: it cannot be opened just now */
+    int fd;              /* -1: it cannot be opened just now */
     int refs;
     int16_t error;    /* errno of the trouble we are in, or 0 */
     bool plain : 1;   /* a regular file, written at `offset`; else a FIFO or device, written as it comes */
@@ -42,6 +41,7 @@ struct sink {
     int64_t looked_at, retry_at, stuck_at; /* mono ms; stuck_at: no room since, 0: there is */
     struct rotate_rules rules;
     struct marks marks;
+    char path[];
 };
 
 /* What sinks use and tell. */

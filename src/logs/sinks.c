@@ -2,15 +2,6 @@
 
 #include <string.h>
 
-/* FNV-1a; a key is never 0. */
-static uint64_t path_key(const char *path)
-{
-    uint64_t h = 14695981039346656037u;
-    for (; *path; path++)
-        h = (h ^ (unsigned char)*path) * 1099511628211u;
-    return h | 1;
-}
-
 void sinks_init(struct sinks *all)
 {
     list_init(&all->all);
@@ -24,7 +15,7 @@ void sinks_done(struct sinks *all)
 
 struct sink *sinks_find(const struct sinks *all, const char *path)
 {
-    struct sink *found = map_get(&all->by_path, path_key(path));
+    struct sink *found = map_get(&all->by_path, map_text_key(path));
     if (!found || strcmp(found->path, path) == 0)
         return found;
     list_each (l, &all->all) { /* two paths with one key */
@@ -38,16 +29,16 @@ struct sink *sinks_find(const struct sinks *all, const char *path)
 void sinks_add(struct sinks *all, struct sink *s)
 {
     list_append(&all->all, &s->link);
-    if (map_get(&all->by_path, path_key(s->path)))
+    if (map_get(&all->by_path, map_text_key(s->path)))
         all->shared = true;
     else
-        map_put(&all->by_path, path_key(s->path), s);
+        map_put(&all->by_path, map_text_key(s->path), s);
 }
 
 /* Another one with the same key takes its place. */
 void sinks_remove(struct sinks *all, struct sink *s)
 {
-    uint64_t key = path_key(s->path);
+    uint64_t key = map_text_key(s->path);
     list_remove(&s->link);
     if (map_get(&all->by_path, key) != s)
         return;
@@ -56,7 +47,7 @@ void sinks_remove(struct sinks *all, struct sink *s)
         return;
     list_each (l, &all->all) {
         struct sink *other = container_of(l, struct sink, link);
-        if (path_key(other->path) == key)
+        if (map_text_key(other->path) == key)
             map_put(&all->by_path, key, other);
     }
 }

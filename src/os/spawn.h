@@ -45,7 +45,7 @@ enum { OS_BIRTHS = 8 }; /* so many at once are worth while; more are taken too *
  * however large we are and however many descriptors we have open. */
 void os_spawn(struct os_birth *births, size_t n);
 
-/* No more births for now: lets go of what is only good for the next ones (threads, the last child's
+/* No more births for now: lets go of what is only good for the next ones (stacks, the last child's
  * descriptors). */
 void os_spawn_rest(void);
 

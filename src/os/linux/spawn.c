@@ -19,6 +19,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -35,17 +36,17 @@ enum { PLACE_IN, PLACE_OUT, PLACE_ERR, PLACE_CHANNEL, PLACES, LOWEST_PLACE = 4 }
 
 /* vfork(2) stops the thread that called it until exec, and in that time it waits more than it works: of many
  * births a few threads do theirs side by side. The first spawner is whoever calls; the others have threads of
- * their own, from the first large number of births until os_spawn_rest(). */
+ * their own, from the first large number of births on: one that waits is 4 KiB, and the first that ended
+ * would bring 64 KiB of libc that nobody else uses (__res_thread_freeres and what is mapped around it). */
 enum { SPAWNERS = 4, WORTH_A_THREAD = 3, STACK = 64 << 10 };
 struct spawner {
-    pthread_t thread;
     int places[PLACES];
     bool filled; /* the places are not /dev/null */
     enum { START_UNTRIED, START_KNOWN, START_TO_READ } start;
 };
 static struct spawner spawners[SPAWNERS];
 /* Of their children until exec; what is not touched is not there. */
-static _Alignas(64) char stacks[SPAWNERS][STACK];
+static _Alignas(STACK) char stacks[SPAWNERS][STACK];
 static int n_spawners, highest_place, null_fd = -1;
 
 /* Births to do. The threads and who waits for them meet at the lock. */
@@ -53,7 +54,6 @@ static struct {
     struct os_birth *births;
     size_t next, end, busy;
     int threads;
-    bool ending;
 } pool;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t more = PTHREAD_COND_INITIALIZER, done = PTHREAD_COND_INITIALIZER;
@@ -290,13 +290,12 @@ static void *spawner_main(void *arg)
 {
     struct spawner *sp = arg;
     pthread_mutex_lock(&lock);
-    while (!pool.ending) {
+    for (;;) {
         spawn_all(sp);
         if (pool.busy == 0)
             pthread_cond_signal(&done);
         pthread_cond_wait(&more, &lock);
     }
-    pthread_mutex_unlock(&lock);
     return NULL;
 }
 
@@ -304,16 +303,21 @@ static void *spawner_main(void *arg)
 static void start_threads(size_t births)
 {
     sigset_t all, was;
+    pthread_t thread;
+    pthread_attr_t attr;
     if (births < WORTH_A_THREAD || !may_share_fds() || pool.threads == n_spawners - 1)
         return;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &was);
+    pthread_attr_init(&attr);
+    pthread_attr_setstacksize(&attr, STACK);
+    pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
     while (pool.threads < n_spawners - 1) {
-        struct spawner *sp = &spawners[pool.threads + 1];
-        if (pthread_create(&sp->thread, NULL, spawner_main, sp) != 0)
+        if (pthread_create(&thread, &attr, spawner_main, &spawners[pool.threads + 1]) != 0)
             break; /* the others do it alone */
         pool.threads++;
     }
+    pthread_attr_destroy(&attr);
     pthread_sigmask(SIG_SETMASK, &was, NULL);
 }
 
@@ -341,14 +345,8 @@ void os_spawn(struct os_birth *births, size_t n)
 
 void os_spawn_rest(void)
 {
-    pthread_mutex_lock(&lock);
-    pool.ending = true;
-    pthread_cond_broadcast(&more);
-    pthread_mutex_unlock(&lock);
-    for (int i = 1; i <= pool.threads; i++)
-        pthread_join(spawners[i].thread, NULL);
-    pool.threads = 0;
-    pool.ending = false;
+    if (pool.threads)
+        madvise(stacks[1], sizeof(stacks) - STACK, MADV_DONTNEED);
     for (int i = 0; i < n_spawners; i++)
         clear_places(&spawners[i]);
 }
