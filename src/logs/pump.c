@@ -9,6 +9,7 @@
 
 enum {
     LEAVE_MS = 1000, /* what the thread has to end */
+    RETRY_MS = 1000, /* where there was no thread to be had */
     STACK = 128 << 10,
 };
 
@@ -30,6 +31,7 @@ struct pump {
     /* the owner's */
     bool running;
     uv_thread_t thread;
+    uv_timer_t retry;
     pump_told *told;
     void *arg;
 };
@@ -89,8 +91,50 @@ static void run(void *arg)
 
 /* The owner's half. */
 
-/* With the first order that needs it: a daemon without apps has none. Where there is no thread to be had, the
- * next order tries again, and those before it wait. */
+/* There is no thread. */
+
+static void drop_order(struct order *o)
+{
+    list_remove(&o->link);
+    order_free(o);
+}
+
+static void forget_stream(struct pump *p, uint64_t stream)
+{
+    list_each_safe (l, &p->orders) {
+        struct order *o = container_of(l, struct order, link);
+        if (o->stream == stream &&
+            (o->type == ORDER_ADD || o->type == ORDER_CHANGE || o->type == ORDER_HURRY))
+            drop_order(o);
+    }
+}
+
+/* Who waits for an answer gets one. True: streams of apps that run already wait for a thread. */
+static bool refuse_orders(struct pump *p, int error)
+{
+    bool waiting = false;
+    list_each_safe (l, &p->orders) {
+        struct order *o = container_of(l, struct order, link);
+        struct pump_news news = { .type = PUMP_DONE, .stream = o->stream, .error = error };
+        if (o->type == ORDER_ADD && o->need == PUMP_OR_FAIL) {
+            news.type = PUMP_FAILED;
+        } else if (o->type == ORDER_REMOVE) {
+            news.type = PUMP_REMOVED;
+            forget_stream(p, o->stream); /* in front of this one */
+        } else if (o->type != ORDER_FLUSH && o->type != ORDER_REOPEN) {
+            continue;
+        }
+        tell(p, &news);
+        drop_order(o);
+    }
+    list_each (l, &p->orders)
+        waiting |= container_of(l, struct order, link)->type == ORDER_ADD;
+    return waiting;
+}
+
+static void on_retry(uv_timer_t *t);
+
+/* With the first order that needs it: a daemon without apps has none. */
 static void need_thread(struct pump *p)
 {
     uv_thread_options_t options = { .flags = UV_THREAD_HAS_STACK_SIZE, .stack_size = STACK };
@@ -98,8 +142,16 @@ static void need_thread(struct pump *p)
         return;
     int r = uv_thread_create_ex(&p->thread, &options, run, p);
     p->running = r == 0;
-    if (r != 0)
-        log_error("the thread that writes logs: %s", uv_strerror(r));
+    if (p->running)
+        return;
+    log_error("the thread that writes logs: %s", uv_strerror(r));
+    if (refuse_orders(p, -r))
+        uv_timer_start(&p->retry, on_retry, RETRY_MS, 0);
+}
+
+static void on_retry(uv_timer_t *t)
+{
+    need_thread(container_of(t, struct pump, retry));
 }
 
 static void on_reports(uv_async_t *a)
@@ -190,6 +242,7 @@ struct pump *pump_new(uv_loop_t *loop, pump_told *told, void *arg)
     uv_mutex_init(&p->lock);
     uv_cond_init(&p->left);
     uv_async_init(loop, &p->wake_owner, on_reports);
+    uv_timer_init(loop, &p->retry);
     p->works = works_new(&hooks);
     assert(p->works);
     return p;
@@ -222,19 +275,25 @@ static void left_behind(uv_handle_t *h)
 {
 }
 
+static void retry_closed(uv_handle_t *h)
+{
+    struct pump *p = container_of((uv_timer_t *)h, struct pump, retry);
+    uv_close((uv_handle_t *)&p->wake_owner, !p->running ? owner_closed : left_behind);
+}
+
 struct pump *pump_free(struct pump *p)
 {
     if (!p)
         return NULL;
-    bool ended = !p->running;
     if (!p->running) {
         works_end(p->works);
     } else {
         send_order(p, (struct order){ .type = ORDER_END });
-        ended = await_end(p);
-        if (ended)
+        if (await_end(p)) {
             uv_thread_join(&p->thread);
+            p->running = false;
+        }
     }
-    uv_close((uv_handle_t *)&p->wake_owner, ended ? owner_closed : left_behind);
+    uv_close((uv_handle_t *)&p->retry, retry_closed);
     return NULL;
 }

@@ -125,6 +125,37 @@ def test_a_log_that_cannot_be_opened_at_start(velos):
     assert velos.list() == {}
 
 
+def test_no_thread_to_write_logs(velos, ledger):
+    """A start fails and says why; an app that runs already goes on, and its lines come once there is a thread."""
+    if SLOW > 1:
+        pytest.skip("a sanitizer's library must be the first")
+    missing = velos.work / "no-threads"
+    velos.environ |= {"LD_PRELOAD": str(BINARIES / "nothreads.so"), "NOTHREADS": str(missing)}
+    missing.touch()
+    script = velos.write("app.sh", "#!/bin/sh\nwhile read line; do echo $line; done\n")
+    script.chmod(0o755)
+    failed = velos.fails(1, "start", script)
+    assert "Resource temporarily unavailable" in failed.err, failed
+    assert "the thread that writes logs" in velos.daemon_log()
+    assert velos.list() == {}
+    missing.unlink()
+    velos.run("start", script)
+    pid = velos.pid("app")
+    missing.touch()
+    os.kill(velos.daemon()["pid"], signal.SIGKILL)
+    velos.run("send", "app", "written by the next")
+    assert "Resource temporarily unavailable" in velos.run("flush", "app", check=False).err
+    log = velos.home / "logs/app-out.log"
+    assert log.read_text() == ""
+    missing.unlink()
+    eventually(lambda: log.read_text() == "written by the next\n", "the line is in the log")
+    missing.touch()  # an app is stopped and deleted without a thread
+    os.kill(velos.daemon()["pid"], signal.SIGKILL)
+    assert velos.pid("app") == pid
+    velos.run("delete", "app")
+    assert not alive(pid)
+
+
 @pytest.mark.parametrize("target", ["/dev/null", "/dev/full"])
 def test_devices(velos, target):
     prompter(velos, "talk", more=f'out_file = "{target}"\n')
