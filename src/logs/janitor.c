@@ -18,6 +18,7 @@
 
 enum {
     STACK = 128 << 10,
+    CLOSES_MOST = 16, /* files that wait to be closed: they hold disk space */
     LINGER_MS = 1000, /* a quick log's next rotation comes within that: it need not start a thread */
 };
 
@@ -31,6 +32,7 @@ struct janitor {
     uv_mutex_t lock;
     uv_cond_t placed, wanted;
     struct link jobs;
+    int closes;               /* of them */
     struct janitor_done done; /* path NULL: nothing */
     bool running, joinable;
     atomic_bool leave;
@@ -106,7 +108,9 @@ static struct job *take(struct janitor *j)
     if (!l)
         return NULL;
     list_remove(l);
-    return container_of(l, struct job, link);
+    struct job *job = container_of(l, struct job, link);
+    j->closes -= job->fd >= 0;
+    return job;
 }
 
 /* NULL: the thread is to end. */
@@ -161,6 +165,7 @@ static void add(struct janitor *j, int take_fd, const char *path)
     uv_mutex_lock(&j->lock);
     bool start = !j->running;
     list_append(&j->jobs, &job->link);
+    j->closes += take_fd >= 0;
     j->running = true;
     uv_cond_signal(&j->wanted);
     uv_mutex_unlock(&j->lock);
@@ -176,7 +181,13 @@ static void add(struct janitor *j, int take_fd, const char *path)
 
 void janitor_close(struct janitor *j, int take_fd)
 {
-    add(j, take_fd, NULL);
+    uv_mutex_lock(&j->lock);
+    bool too_many = j->closes >= CLOSES_MOST;
+    uv_mutex_unlock(&j->lock);
+    if (too_many) /* deleted faster than it gives room back: whoever deletes waits for it himself */
+        close(take_fd);
+    else
+        add(j, take_fd, NULL);
 }
 
 void janitor_compress(struct janitor *j, const char *path)
