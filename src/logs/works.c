@@ -295,24 +295,23 @@ static void move(struct works *w, struct stream *st)
         w->look_at = w->flow.env.now_ms + STUCK_MS;
 }
 
-static bool is_quick(const struct stream *st)
+/* How long it rests before its next transfer. */
+static int rest_of(const struct stream *st)
 {
-    return st->busy || st->hurried;
+    return st->busy || st->hurried ? 0 : st->brisk ? SHORT_REST_US : REST_US;
 }
 
 static void move_due(struct works *w)
 {
-    bool any_quick = false, any_brisk = false;
-    list_each (l, &w->due) {
-        any_quick |= is_quick(container_of(l, struct stream, due));
-        any_brisk |= container_of(l, struct stream, due)->brisk;
-    }
-    if (!any_quick)
-        os_ready_rest(w->ready, any_brisk ? SHORT_REST_US : REST_US);
+    int rest = REST_US;
+    list_each (l, &w->due)
+        rest = MIN(rest, rest_of(container_of(l, struct stream, due)));
+    if (rest)
+        os_ready_rest(w->ready, rest);
     int64_t now = w->mono_us = read_clocks(w);
     list_each_safe (l, &w->due) {
         struct stream *st = container_of(l, struct stream, due);
-        if (!any_quick || is_quick(st) || now - st->since >= RESTED_US)
+        if (rest_of(st) <= rest || now - st->since >= RESTED_US)
             move(w, st);
     }
 }

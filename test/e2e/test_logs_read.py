@@ -181,7 +181,10 @@ def test_follow_through_it_all(velos):
             eventually(lambda: follower.path.stat().st_size > seen + 200_000, "more is followed", 20)
 
         follow_more()
+        os.kill(velos.pid("fast"), signal.SIGSTOP)  # what is flushed before it is followed is gone
+        eventually(lambda: _all_followed(follower, ledger), "all is followed", 20)
         velos.run("flush", "fast")
+        os.kill(velos.pid("fast"), signal.SIGCONT)
         follow_more()
         os.kill(velos.daemon()["pid"], signal.SIGKILL)
         follow_more()
