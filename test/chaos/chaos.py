@@ -143,9 +143,9 @@ class Chaos:
 
     def resurrect(self):
         """Those of the saved ones that were deleted come back."""
-        name = next((n for n in COMES if n in self.status), None)
-        if not name or self.status[name] != "online":
-            return
+        name = next((n for n in COMES if n in self.status), COMES[0])
+        if name not in self.status:
+            self.start_new(name)
         self.save()
         self.velos.run("delete", name, timeout=40)
         self.velos.run("resurrect", timeout=40)
@@ -257,6 +257,9 @@ class Chaos:
         self.prepare()
         armed.touch()
         self.rng.choice(self.deed_for(point))()
+        if point in KEEPER_POINTS:  # who has asked for the deed is answered by velosd, before the keeper is there
+            with contextlib.suppress(AssertionError):
+                eventually(lambda: not armed.exists(), point, 1)
         met = not armed.exists()
         armed.unlink(missing_ok=True)
         self.deaths["point"] += met
