@@ -106,8 +106,7 @@ struct instance {
 
     int64_t started_wall, started_mono; /* of the living or last child; 0: none yet */
     struct policy_memory memory;
-    const char
-        *token; /* shared; of the request whose command it obeyed last: a repeated one is not obeyed twice */
+    const char *token; /* shared; of the request it obeyed last: a repeated one is not obeyed twice */
     int64_t restarts;
     uint32_t counters[CAUSE_N]; /* of restarts */
     uint32_t n_lives;           /* in the ring, and then on to twice of what it holds */

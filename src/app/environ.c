@@ -4,19 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/map.h"
 #include "conf/dotenv.h"
-
-static uint64_t hash_of(const char *data, size_t n)
-{
-    uint64_t h = 14695981039346656037u; /* FNV-1a */
-    for (size_t i = 0; i < n; i++)
-        h = (h ^ (unsigned char)data[i]) * 1099511628211u;
-    return h;
-}
 
 struct environ_blob *environ_intern(struct link *pool, const char *data, size_t len, bool *made)
 {
-    uint64_t hash = hash_of(data, len);
+    uint64_t hash = map_hash(data, len);
     *made = false;
     list_each (l, pool) {
         struct environ_blob *b = container_of(l, struct environ_blob, link);

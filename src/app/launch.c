@@ -322,9 +322,9 @@ void launch(struct instance *const *ins, size_t n)
     for (size_t i = 0; i < n; i++) {
         struct plan *p = &plans[count];
         struct err e;
+        /* One that could not be prepared leaves nothing to the next. */
         *p = (struct plan){ .channel = -1 };
-        births[count] =
-            (struct os_birth){ 0 }; /* one that could not be prepared leaves nothing to the next */
+        births[count] = (struct os_birth){ 0 };
         int r = prepare(ins[i], p, &births[count].how, &e);
         if (r > 0)
             born[count++] = ins[i];

@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 static size_t home_of(const struct map *m, uint64_t key)
 {
@@ -61,13 +62,17 @@ void map_remove(struct map *m, uint64_t key)
     }
 }
 
-/* FNV-1a. */
-uint64_t map_text_key(const char *text)
+uint64_t map_hash(const void *data, size_t n)
 {
     uint64_t h = 14695981039346656037u;
-    for (; *text; text++)
-        h = (h ^ (unsigned char)*text) * 1099511628211u;
-    return h | 1;
+    for (const unsigned char *p = data, *end = p + n; p < end; p++)
+        h = (h ^ *p) * 1099511628211u;
+    return h;
+}
+
+uint64_t map_text_key(const char *text)
+{
+    return map_hash(text, strlen(text)) | 1;
 }
 
 void map_done(struct map *m)

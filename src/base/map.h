@@ -14,4 +14,7 @@ void map_put(struct map *m, uint64_t key, void *value); /* replaces */
 void *map_get(const struct map *m, uint64_t key);       /* NULL if absent */
 void map_remove(struct map *m, uint64_t key);
 void map_done(struct map *m);
-uint64_t map_text_key(const char *text); /* a hash: others may have the same. Never 0 */
+
+/* FNV-1a; the same in every version: it is in what outlives one (app/environ.c). */
+uint64_t map_hash(const void *data, size_t n);
+uint64_t map_text_key(const char *text); /* a hash that is never 0; others may have the same */

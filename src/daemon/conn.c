@@ -7,10 +7,9 @@
 
 #include "base/log.h"
 #include "daemon/request.h"
-#include "os/heap.h"
 #include "os/peer.h"
 
-enum { LARGE = 16 << 10 }; /* an answer that left so much of the heap free that it is given back */
+enum { LARGE = 16 << 10 }; /* what an answer of so much leaves free is given back */
 
 static void on_closed(uv_handle_t *h)
 {
@@ -63,11 +62,11 @@ struct sending {
 static void on_sent(uv_write_t *req, int status)
 {
     struct sending *s = container_of(req, struct sending, req);
-    bool large = s->n >= LARGE;
+    struct conn *c = req->handle->data;
+    if (s->n >= LARGE)
+        daemon_trim_soon(c->daemon);
     free(s->text);
     free(s);
-    if (large)
-        os_heap_trim();
 }
 
 static void send_bounded(struct conn *c, char *take_text, size_t n, size_t most, const char *why)

@@ -19,7 +19,7 @@ struct daemon {
     uint64_t next_log_work;
 
     struct save *saving, *save_next; /* state.c: being written, and waiting for that; or NULL */
-    uv_timer_t save_due, progress_due;
+    uv_timer_t save_due, progress_due, trim_due;
 
     struct link kept;          /* adopt.c: descriptors that are handed on as they came */
     const char *update_failed; /* why the version that was to replace us did not; or NULL */
@@ -46,6 +46,8 @@ int daemon_run(const struct daemon_options *o); /* the exit status */
 struct op;
 /* Stops and forgets every app, then ends; o is a new op whose answer tells. */
 void daemon_stop_all(struct daemon *d, struct op *o);
+/* What a large request or answer took on the way goes back to the system, once for all that come together. */
+void daemon_trim_soon(struct daemon *d);
 /* Ends once what was answered is sent; word: KEEP_BYE, KEEP_LEAVE. */
 void daemon_leave(struct daemon *d, enum keep_type word);
 

@@ -11,7 +11,6 @@
 #include "base/time.h"
 #include "daemon/show.h"
 #include "daemon/state.h"
-#include "os/heap.h"
 
 enum { TRIM_FROM = 16 /* items */, PROGRESS_MS = 100 };
 
@@ -105,8 +104,8 @@ static void op_finish(struct op *o)
     size_t count = o->n;
     op_free(o);
     state_changed(d);
-    if (count > TRIM_FROM) /* what a large request took on the way goes back to the system */
-        os_heap_trim();
+    if (count > TRIM_FROM)
+        daemon_trim_soon(d);
     if (done)
         done(d, count);
 }

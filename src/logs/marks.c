@@ -12,8 +12,7 @@
 
 enum {
     SECOND_US = 1000000,
-    FINE_US =
-        800, /* a rest of the pump (logs/works.c): a log that is quicker needs no more marks than that */
+    FINE_US = 800, /* a rest of the pump (logs/works.c): nothing is told apart that is closer */
     APART_BYTES = 64 << 10,
     SHARE = 16,        /* of the log's bytes that finer marks may take */
     FREE_BYTES = 4096, /* ... and as much without asking */

@@ -29,7 +29,7 @@ struct pump {
     struct works *works; /* the thread's */
 
     /* the owner's */
-    bool running;
+    bool running, missed; /* the thread; there was none to be had, and that was said */
     uv_thread_t thread;
     uv_timer_t retry;
     pump_told *told;
@@ -142,9 +142,11 @@ static void need_thread(struct pump *p)
         return;
     int r = uv_thread_create_ex(&p->thread, &options, run, p);
     p->running = r == 0;
+    if (!p->running && !p->missed)
+        log_error("the thread that writes logs: %s", uv_strerror(r));
+    p->missed = !p->running;
     if (p->running)
         return;
-    log_error("the thread that writes logs: %s", uv_strerror(r));
     if (refuse_orders(p, -r))
         uv_timer_start(&p->retry, on_retry, RETRY_MS, 0);
 }

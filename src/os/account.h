@@ -2,7 +2,7 @@
  * and getpwnam(3) in one needs the very libc it was linked with at hand to load NSS modules into it; so
  * getent(1) is asked. velosd, a dynamic program, asks libc itself. */
 #pragma once
-#include <stddef.h>
+#include <stdlib.h>
 #include <sys/types.h>
 
 struct account {
@@ -13,7 +13,12 @@ struct account {
 
 int account_named(const char *name, struct account *out); /* 0, or -1: there is none */
 int account_of(uid_t uid, struct account *out);
-void account_done(struct account *a); /* and empties it */
+static inline void account_done(struct account *a)
+{
+    free(a->name);
+    free(a->dir);
+    *a = (struct account){ 0 };
+}
 
 /* This process becomes that user, for good: all of the user's groups, gid, uid. 0, or -1 with errno. */
 int account_become(const struct account *a);

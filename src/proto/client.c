@@ -69,14 +69,11 @@ char *client_home(void)
         cwd = getcwd(NULL, 0);
     if (named && named[0])
         return path_absolute(cwd ? cwd : "/", named);
-    if (!user || user[0] != '/') {
-        struct account us = { 0 };
-        account_of(geteuid(), &us);
-        own_text home = path_join(us.dir ? us.dir : "/", ".velos");
-        account_done(&us);
-        return path_absolute("/", home);
-    }
+    struct account us = { 0 };
+    if (!user || user[0] != '/')
+        user = account_of(geteuid(), &us) == 0 ? us.dir : "/";
     own_text home = path_join(user, ".velos");
+    account_done(&us);
     return path_absolute("/", home);
 }
 

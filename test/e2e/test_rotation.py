@@ -4,6 +4,7 @@ import os
 import random
 import shutil
 import signal
+import struct
 import subprocess
 import threading
 import time
@@ -136,3 +137,26 @@ def test_each_line_once_whoever_dies(velos, ledger, monkeypatch):
         rotations += len(archives(log)) - 1
     print(f"{lines} lines, {rotations} archives, {meddler.flushes} flushes, {meddler.reopens} reopens")
     assert rotations > 20 and meddler.flushes and meddler.reopens
+
+
+def test_an_index_for_each_file_and_no_other(velos, ledger):
+    """The archive that is deleted hands its index on to the new log."""
+    velos.write("velos.toml", logger("fast", ledger) + 'log_max_size = "64K"\nlog_retain_count = 3\n')
+    log = log_of(velos, "fast")
+
+    def rotated(path):
+        return path.exists() and path.stat().st_ino
+
+    velos.run("start", "velos.toml")
+    for _ in range(8):
+        before = eventually(lambda: rotated(log.with_name("fast-out.log.3")), "three archives")
+        eventually(lambda: rotated(log.with_name("fast-out.log.3")) not in (before, False), "the next rotation")
+    velos.run("stop", "fast")
+    eventually(lambda: is_complete(log, "raw", ledger, "fast"), "its last line")
+    files = {p.stat().st_ino for p in archives(log)}
+    found = {int(p.name.split(".")[-2]): p.read_bytes() for p in log.parent.glob(".fast-out.log.*.idx")}
+    assert len(files) == 4 and found.keys() == files
+    for inode, text in found.items():
+        assert text[:8] == b"velosidx" and int.from_bytes(text[8:16], "little") == inode
+        offsets = [offset for _, offset in struct.iter_unpack("<qq", text[16:])]
+        assert offsets == sorted(offsets) and offsets[0] == 0 and offsets[-1] <= LIMIT + 200, offsets

@@ -2,7 +2,6 @@
 #include "os/account.h"
 
 #include <pwd.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -23,13 +22,6 @@ int account_named(const char *name, struct account *out)
 int account_of(uid_t uid, struct account *out)
 {
     return take(getpwuid(uid), out);
-}
-
-void account_done(struct account *a)
-{
-    free(a->name);
-    free(a->dir);
-    *a = (struct account){ 0 };
 }
 
 int account_become(const struct account *a)

@@ -50,36 +50,32 @@ static void ask(const char *database, const char *key, struct buf *said)
         ;
 }
 
-static int take(FILE *from, const char *key, bool is_name, struct account *out)
+/* Lines of passwd(5); NULL: there are none. */
+static int look_in(FILE *take_lines, const char *key, bool is_name, struct account *out)
 {
     const struct passwd *pw;
     char number[24];
-    while (from && (pw = fgetpwent(from))) {
+    int r = -1;
+    while (r < 0 && take_lines && (pw = fgetpwent(take_lines))) {
         snprintf(number, sizeof(number), "%u", (unsigned)pw->pw_uid);
         if (strcmp(is_name ? pw->pw_name : number, key) != 0)
             continue;
         *out = (struct account){ xstrdup(pw->pw_name), xstrdup(pw->pw_dir), pw->pw_uid, pw->pw_gid };
-        return 0;
+        r = 0;
     }
-    return -1;
+    if (take_lines)
+        fclose(take_lines);
+    return r;
 }
 
 /* getent takes a name of digits for a number, and may not be there: the file is looked at first. */
 static int find(const char *key, bool is_name, struct account *out)
 {
     own_buf said = { 0 };
-    FILE *f = fopen("/etc/passwd", "re");
-    int r = take(f, key, is_name, out);
-    if (f)
-        fclose(f);
-    if (r == 0)
+    if (look_in(fopen("/etc/passwd", "re"), key, is_name, out) == 0)
         return 0;
-    ask("passwd", key, &said);
-    f = said.len ? fmemopen(said.data, said.len, "r") : NULL; /* fgetpwent(3) wants to seek */
-    r = take(f, key, is_name, out);
-    if (f)
-        fclose(f);
-    return r;
+    ask("passwd", key, &said); /* read whole: fgetpwent(3) wants to seek */
+    return look_in(said.len ? fmemopen(said.data, said.len, "r") : NULL, key, is_name, out);
 }
 
 int account_named(const char *name, struct account *out)
@@ -92,13 +88,6 @@ int account_of(uid_t uid, struct account *out)
     char key[24];
     snprintf(key, sizeof(key), "%u", (unsigned)uid);
     return find(key, false, out);
-}
-
-void account_done(struct account *a)
-{
-    free(a->name);
-    free(a->dir);
-    *a = (struct account){ 0 };
 }
 
 /* getent's answer is "NAME 4 27 100": the groups whose member the user is. */

@@ -36,7 +36,7 @@ enum { PLACE_IN, PLACE_OUT, PLACE_ERR, PLACE_CHANNEL, PLACES, LOWEST_PLACE = 4 }
 
 /* vfork(2) stops the thread that called it until exec, and in that time it waits more than it works: of many
  * births a few threads do theirs side by side. The first spawner is whoever calls; the others have threads of
- * their own, from the first large number of births on: one that waits is 4 KiB, and the first that ended
+ * their own, from the first large number of births on: one that waits is 12 KiB, and the first that ended
  * would bring 64 KiB of libc that nobody else uses (__res_thread_freeres and what is mapped around it). */
 enum { SPAWNERS = 4, WORTH_A_THREAD = 3, STACK = 64 << 10 };
 struct spawner {
@@ -54,6 +54,7 @@ static struct {
     struct os_birth *births;
     size_t next, end, busy;
     int threads;
+    bool spread; /* their stacks were used */
 } pool;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t more = PTHREAD_COND_INITIALIZER, done = PTHREAD_COND_INITIALIZER;
@@ -335,6 +336,7 @@ void os_spawn(struct os_birth *births, size_t n)
     pool.next = 0;
     pool.end = n;
     start_threads(n);
+    pool.spread |= n > 1 && pool.threads;
     if (n > 1 && pool.threads)
         pthread_cond_broadcast(&more);
     spawn_all(&spawners[0]);
@@ -345,8 +347,9 @@ void os_spawn(struct os_birth *births, size_t n)
 
 void os_spawn_rest(void)
 {
-    if (pool.threads)
+    if (pool.spread)
         madvise(stacks[1], sizeof(stacks) - STACK, MADV_DONTNEED);
+    pool.spread = false;
     for (int i = 0; i < n_spawners; i++)
         clear_places(&spawners[i]);
 }
