@@ -7,6 +7,7 @@ int os_write_out(int fd)
     return fsync(fd);
 }
 
-void os_lowly(void)
+void os_lowly(enum os_lowly how)
 {
+    (void)how;
 }
