@@ -1,5 +1,7 @@
 #include "base/unit.h"
 
+#include <unistd.h>
+
 #include "conf/dotenv.h"
 
 /* want: the variables with | between; or, behind "!", the error */
@@ -74,6 +76,22 @@ TEST(missing_file)
     struct err e;
     check_int(dotenv_load("/nonexistent/.env", &env, &e), -1);
     check_text(e.text, "/nonexistent/.env: No such file or directory");
+}
+
+/* Opening one whose other end nobody has would not even return. */
+TEST(pipe)
+{
+    own_strv env = NULL;
+    struct err e;
+    int ends[2];
+    check_int(pipe(ends), 0);
+    check_int(write(ends[1], "A=1\n", 4), 4);
+    close(ends[1]);
+    own_text path = xasprintf("/dev/fd/%d", ends[0]);
+    own_text want = xasprintf("%s: is a pipe", path);
+    check_int(dotenv_load(path, &env, &e), -1);
+    check_text(e.text, want);
+    close(ends[0]);
 }
 
 UNIT_MAIN()
