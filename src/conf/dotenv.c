@@ -5,7 +5,10 @@
 
 #include "base/file.h"
 
-enum { FILE_MOST = 1 << 20 };
+enum {
+    FILE_MOST = 1 << 20,
+    VARIABLES_MOST = 4096, /* each is compared with those before it, while the daemon waits */
+};
 
 static const char blanks[] = " \t";
 
@@ -83,16 +86,19 @@ static int read_value(const char *p, struct buf *value, struct err *e)
 }
 
 /* Replaces the variable where it is known already: the last line wins. */
-static void put(char ***env, char *take_pair)
+static int put(char ***env, struct buf *pair, struct err *e)
 {
-    size_t n = strcspn(take_pair, "=") + 1;
-    for (size_t i = 0; *env && (*env)[i]; i++)
-        if (strncmp((*env)[i], take_pair, n) == 0) {
+    size_t n = strcspn(pair->data, "=") + 1, i = 0;
+    for (; *env && (*env)[i]; i++)
+        if (strncmp((*env)[i], pair->data, n) == 0) {
             text_free(&(*env)[i]);
-            (*env)[i] = take_pair;
-            return;
+            (*env)[i] = buf_steal(pair);
+            return 0;
         }
-    *env = strv_take(*env, take_pair);
+    if (i == VARIABLES_MOST)
+        return err_set(e, ERR_LIMIT, "more than %d variables", VARIABLES_MOST);
+    *env = strv_take(*env, buf_steal(pair));
+    return 0;
 }
 
 static int read_line(const char *p, char ***env, struct err *e)
@@ -112,8 +118,7 @@ static int read_line(const char *p, char ***env, struct err *e)
     p = equals + 1;
     if (read_value(p + strspn(p, blanks), &pair, e) < 0)
         return -1;
-    put(env, buf_steal(&pair));
-    return 0;
+    return put(env, &pair, e);
 }
 
 int dotenv_parse(const char *text, size_t n, char ***out_strv, struct err *e)

@@ -7,7 +7,7 @@
 #include "base/text.h"
 
 /* *out is a strv of "NAME=value", a later line winning over an earlier one; the caller frees it.
- * ERR_CONFIG names file and line; larger than 1 MiB is ERR_LIMIT. A pipe is
- * refused: nobody may ever write to it. */
+ * ERR_CONFIG names file and line; larger than 1 MiB, or with more than 4096 variables, is ERR_LIMIT. A pipe
+ * is refused: nobody may ever write to it. */
 must_check int dotenv_load(const char *path, char ***out_strv, struct err *e);
 must_check int dotenv_parse(const char *text, size_t n, char ***out_strv, struct err *e);
