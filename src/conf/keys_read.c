@@ -728,19 +728,41 @@ int key_set_default(const struct key *k, struct app_spec *s, struct err *e)
     return r;
 }
 
+static void add_texts(char ***to, char *const *from)
+{
+    for (; from && *from; from++)
+        *to = strv_add(*to, *from);
+}
+
+/* The lists that are not of a list's type. */
+static bool add_special(const struct key *k, struct app_spec *s, const struct app_spec *more)
+{
+    void *to = key_field(k, s);
+    if (to == &s->stop_exit_codes)
+        for (size_t i = 0; i < ARRAY_LEN(s->stop_exit_codes.bits); i++)
+            s->stop_exit_codes.bits[i] |= more->stop_exit_codes.bits[i];
+    else if (to == &s->inherit_env && s->inherit_env.names && more->inherit_env.names)
+        add_texts(&s->inherit_env.names, more->inherit_env.names);
+    else
+        return false;
+    return true;
+}
+
 /* `more` has been read from one flag; lists that s has from a flag before it grow. */
 static void add_key(const struct key *k, struct app_spec *s, const struct app_spec *more)
 {
+    if (key_is_set(k, s) && add_special(k, s, more))
+        return;
     bool list = k->type == KEY_STRINGS || k->type == KEY_PATHS;
     if (!key_is_set(k, s) || !(list || k->type == KEY_ENV)) {
         key_copy(k, s, more);
         return;
     }
     char ***to = key_field(k, s), **from = *(char ***)key_field(k, more);
-    for (; from && *from; from++)
-        if (list)
-            *to = strv_add(*to, *from);
-        else
+    if (list)
+        add_texts(to, from);
+    else
+        for (; from && *from; from++)
             env_put(to, *from);
 }
 

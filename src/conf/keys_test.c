@@ -453,9 +453,16 @@ TEST(repeated_flags)
     set(s, "watch", "etc");
     set(s, "kill_timeout", "1s");
     set(s, "kill_timeout", "2s");
+    set(s, "stop_exit_codes", "1,2");
+    set(s, "stop_exit_codes", "64");
+    set(s, "inherit_env", "HOME");
+    set(s, "inherit_env", "PATH,LANG");
     own_text text = written(s);
-    check_text(text, "{\"args\":[\"a\",\"b\",\"c\"],\"env_file\":[\"/srv/1\",\"/2\"],\"kill_timeout\":2000,"
-                     "\"watch\":true,\"watch_paths\":[\"/srv/src\",\"/srv/lib\",\"/srv/etc\"]}");
+    check_text(
+        text,
+        "{\"args\":[\"a\",\"b\",\"c\"],\"env_file\":[\"/srv/1\",\"/2\"],"
+        "\"inherit_env\":[\"HOME\",\"PATH\",\"LANG\"],\"stop_exit_codes\":[1,2,64],\"kill_timeout\":2000,"
+        "\"watch\":true,\"watch_paths\":[\"/srv/src\",\"/srv/lib\",\"/srv/etc\"]}");
 }
 
 TEST(wrong_flags_name_the_flag)
