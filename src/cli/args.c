@@ -140,6 +140,8 @@ static int take_long(const struct args_rule *rule, char *const **at, struct args
         return take_key(k, attached, at, out, e);
     k = rule->settings && n > 3 && text_starts(name, "no-") ? find_key(name + 3, n - 3) : NULL;
     if (k && args_key_is_switch(k)) {
+        if (attached)
+            return err_set(e, ERR_USAGE, "--%.*s takes no value", (int)n, name);
         give(out, NULL, k, "false");
         return 0;
     }

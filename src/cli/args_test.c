@@ -110,6 +110,7 @@ TEST(refused)
         { "--max-restarts", true, "--max-restarts needs a value", "" },
         { "--no-max-restarts", true, "unknown option `--no-max-restarts`", NULL },
         { "--script x", true, "unknown option `--script`", NULL },
+        { "--no-autorestart=false x", true, "--no-autorestart takes no value", "" },
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         check_row(i);
