@@ -14,16 +14,24 @@ bool files_is_one(const char *word)
     return strcmp(path_ext(word), ".toml") == 0 && access(word, F_OK) == 0;
 }
 
-char **files_only(const struct cli *c)
+static void add_names(char ***names, const char *list)
 {
-    const char *list = args_text(&c->args, "only", NULL);
-    char **names = NULL;
-    while (list && *list) {
+    while (*list) {
         size_t n = strcspn(list, ", ");
         if (n)
-            names = strv_take(names, xstrndup(list, n));
+            *names = strv_take(*names, xstrndup(list, n));
         list += n;
         list += strspn(list, ", ");
+    }
+}
+
+char **files_only(const struct cli *c)
+{
+    char **names = NULL;
+    for (size_t i = 0; i < c->args.n_given; i++) {
+        const struct given *g = &c->args.given[i];
+        if (g->opt && strcmp(g->opt->name, "only") == 0)
+            add_names(&names, g->value);
     }
     return names;
 }
@@ -69,6 +77,9 @@ int files_check_opts(const struct cli *c, const struct config *files, struct err
     for (size_t i = 0; i < ARRAY_LEN(names); i++)
         if (args_has(&c->args, names[i]) && !files->len)
             return err_set(e, ERR_USAGE, "--%s: there is no file it could choose from", names[i]);
+    own_strv only = files_only(c);
+    if (args_has(&c->args, "only") && !only) /* "$APPS", and nothing in it: that is not all of them */
+        return err_set(e, ERR_USAGE, "--only: no app is named");
     return 0;
 }
 

@@ -64,6 +64,16 @@ def test_only_some_of_a_file(velos):
     assert result.code == 2 and "pyton" in result.err and "did you mean python" in result.err, str(result)
 
 
+def test_only_may_be_repeated_and_names_somebody(velos):
+    hello_file(velos)
+    velos.run("start", "velos.toml", "--only", "python", "--only", "shell")
+    before = velos.list()
+    assert set(before) == {"python", "shell"}
+    for command in (["start", "velos.toml"], ["restart", "velos.toml"], ["reload", "velos.toml"], ["start"]):
+        assert "--only: no app is named" in velos.fails(2, *command, "--only", "").err
+    assert {n: r["pid"] for n, r in velos.list().items()} == {n: r["pid"] for n, r in before.items()}
+
+
 def test_start_of_a_file_again_leaves_what_is_online_alone(velos):
     hello_file(velos)
     velos.run("start", "velos.toml")
