@@ -340,6 +340,10 @@ def test_init(velos):
     velos.write("we ird.v2.sh", "sleep 1000")
     assert velos.json("init", "--force", "we ird.v2.sh") == {"file": "velos.toml", "app": "we-ird.v2", "script": "we ird.v2.sh"}
     assert "nothing wrong" in velos.run("check").out
+    velos.run("init", "--force", "sleep '1000' \"2 s\"")
+    assert 'script = "sleep"\nargs = ["1000", "2 s"]\n' in (velos.work / "velos.toml").read_text()
+    assert "nothing wrong" in velos.run("check").out
+    assert "an empty word" in velos.fails(2, "init", "--force", "").err
 
 
 def test_names(echo):

@@ -43,7 +43,18 @@ static char *table_name(const char *app)
     return strchr(app, '.') ? xasprintf("\"%s\"", app) : xstrdup(app);
 }
 
-static void add_app(struct buf *out, const char *app, const char *script)
+static void add_args(struct buf *out, char *const *args)
+{
+    buf_adds(out, "\nargs = [");
+    for (size_t i = 0; args[i]; i++) {
+        buf_adds(out, i ? ", " : "");
+        add_quoted(out, args[i]);
+    }
+    buf_addc(out, ']');
+}
+
+/* words: the script and its arguments; NULL: an example */
+static void add_app(struct buf *out, const char *app, char *const *words)
 {
     own_text table = table_name(app);
     buf_adds(
@@ -53,8 +64,10 @@ static void add_app(struct buf *out, const char *app, const char *script)
         "# are relative to this file. Durations: \"500ms\" \"5s\" \"2m\" \"1h\"; sizes: \"64K\" \"150M\" "
         "\"1G\".\n\n");
     buf_addf(out, "[apps.%s]\nscript = ", table);
-    add_quoted(out, script ? script : "sh");
-    if (!script)
+    add_quoted(out, words ? words[0] : "sh");
+    if (words && words[1])
+        add_args(out, words + 1);
+    if (!words)
         buf_adds(out, " # put yours here, and take the args away\n"
                       "args = [\"-c\", \"while :; do date; sleep 5; done\"]");
     buf_addc(out, '\n');
@@ -90,12 +103,25 @@ static int report(const struct cli *c, const char *app, const char *script, stru
     return out_write(&out, e);
 }
 
+/* As start takes a word: a file, or a command ("npm run dev"). */
+static int read_word(const char *word, char ***words, struct err *e)
+{
+    if (access(word, F_OK) == 0)
+        *words = strv_add(NULL, word);
+    else if (text_split_words(word, words, e) < 0)
+        return err_in(e, "`%s`", word);
+    return *words ? 0 : err_set(e, ERR_USAGE, "an empty word names no program");
+}
+
 static int init_run(struct cli *c, struct err *e)
 {
     const char *script = c->args.n_words ? c->args.words[0] : guess_script();
-    own_text app = script ? files_app_name(script) : xstrdup("example");
+    own_strv words = NULL;
+    if (script && read_word(script, &words, e) < 0)
+        return -1;
+    own_text app = words ? files_app_name(words[0]) : xstrdup("example");
     own_buf text = { 0 };
-    add_app(&text, app, script);
+    add_app(&text, app, words);
     if (write_file(&text, args_has(&c->args, "force"), e) < 0)
         return -1;
     return report(c, app, script, e);
