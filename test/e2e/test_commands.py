@@ -317,7 +317,8 @@ def on_terminal(velos, width, *args):
 
 
 def test_they_start_no_daemon(velos):
-    for command in (["scale", "a", 1], ["reset", "a"], ["signal", "HUP", "a"], ["send", "a", "x"], ["pid", "a"], ["env", "a"]):
+    for command in (["scale", "a", 1], ["reset", "a"], ["signal", "HUP", "a"], ["send", "a", "x"], ["pid", "a"], ["env", "a"],
+                    ["flush"], ["reopen"], ["watch"], ["cron"], ["save"], ["update"]):
         velos.fails(4, *command)
     assert velos.run("list", "--names").out == ""
     assert velos.processes() == {}
