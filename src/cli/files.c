@@ -44,8 +44,9 @@ char *files_app_name(const char *script)
     for (char *p = name; *p; p++)
         if (!isalnum((unsigned char)*p) && !strchr("._-", *p))
             *p = '-';
-    bool refused = strcmp(name, "all") == 0 || name[strspn(name, "0123456789")] == '\0';
-    return refused ? xasprintf("app-%.*s", SPEC_NAME_MOST - 4, name) : steal(name);
+    /* A name that begins with a dash would be allowed, but each command took it for an option. */
+    bool unfit = strcmp(name, "all") == 0 || name[strspn(name, "0123456789")] == '\0' || name[0] == '-';
+    return unfit ? xasprintf("app-%.*s", SPEC_NAME_MOST - 4, name) : steal(name);
 }
 
 void files_append(struct config *to, struct app_spec *take)

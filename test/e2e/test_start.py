@@ -64,6 +64,13 @@ def test_only_some_of_a_file(velos):
     assert result.code == 2 and "pyton" in result.err and "did you mean python" in result.err, str(result)
 
 
+def test_a_name_taken_from_a_file_can_be_typed(velos):
+    for file, name in (("all.sh", "app-all"), ("7.sh", "app-7"), ("-x.sh", "app--x"), ("\u00e9.sh", "app---")):
+        velos.write(file, "exec sleep 1000\n")
+        velos.run("start", f"./{file}")
+        velos.run("delete", name)
+
+
 def test_only_may_be_repeated_and_names_somebody(velos):
     hello_file(velos)
     velos.run("start", "velos.toml", "--only", "python", "--only", "shell")
