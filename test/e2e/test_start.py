@@ -64,6 +64,15 @@ def test_only_some_of_a_file(velos):
     assert result.code == 2 and "pyton" in result.err and "did you mean python" in result.err, str(result)
 
 
+@pytest.mark.parametrize("file", ["ecosystem.config.js", "ecosystem.json", "pm2.config.cjs"])
+def test_a_file_of_pm2_is_not_taken_for_a_program(velos, file):
+    velos.write(file, "module.exports = { apps: [{ name: 'api', script: 'api.js' }] }\n")
+    result = velos.fails(2, "start", file)
+    assert f"{file}: a list of apps for PM2" in result.err and "velos.toml" in result.err
+    assert velos.list() == {}
+    velos.run("start", file, "--interpreter", "cat")
+
+
 def test_a_name_taken_from_a_file_can_be_typed(velos):
     for file, name in (("all.sh", "app-all"), ("7.sh", "app-7"), ("-x.sh", "app--x"), ("\u00e9.sh", "app---")):
         velos.write(file, "exec sleep 1000\n")

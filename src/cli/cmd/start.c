@@ -119,6 +119,16 @@ static int may_be_known(struct cli *c, const struct plan *p, const char *word, s
     return p->over->name || path ? 0 : is_known(c, word, e);
 }
 
+/* ecosystem.config.js and its like run as a program, too: one that does nothing and ends well. */
+static int check_pm2_file(const struct plan *p, const char *word, struct err *e)
+{
+    const char *base = path_base(word);
+    if (p->over->interpreter || !(text_starts(base, "ecosystem.") || text_starts(base, "pm2.config.")))
+        return 0;
+    err_set(e, ERR_CONFIG, "%s: a list of apps for PM2, which velos does not read", word);
+    return err_hint(e, "velos init writes a velos.toml to put them into; --interpreter runs it as a program");
+}
+
 static int add_word(struct cli *c, struct plan *p, const char *word, struct err *e)
 {
     int known = may_be_known(c, p, word, e);
@@ -129,7 +139,7 @@ static int add_word(struct cli *c, struct plan *p, const char *word, struct err 
     if (files_is_one(word))
         return files_load(c, word, &p->files);
     if (access(word, F_OK) == 0)
-        return add_script(c, p, word, NULL, e);
+        return check_pm2_file(p, word, e) < 0 ? -1 : add_script(c, p, word, NULL, e);
     if (strcmp(path_ext(word), ".toml") == 0)
         return err_set(e, ERR_CONFIG, "%s: no such file", word);
     return add_command(c, p, word, e);
