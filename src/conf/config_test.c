@@ -204,6 +204,9 @@ static const struct {
       "1:7 apps.all: no app can be called \"all\": it selects all of them\n" },
     { "[apps.\"a b\"]\nscript='x'\n", NULL, NULL,
       "1:7 apps.a b: expected a name of 1-64 letters, digits, . _ -, got \"a b\"\n" },
+    { "[apps.my.app]\nscript='x'\n", NULL, NULL,
+      "1:10 apps.my.app: unknown key [a name with a dot needs quotes: [apps.\"my.app\"]]\n"
+      "1:1 apps.my.script: missing\n" },
     { "[apps.a]\nscript='x'\n[apps.b]\nscript='x'\nname='a'\n", NULL, NULL,
       "5:6 apps.b: another app is called a\n" },
     { "[apps.api]\nscript = 'x'\n  max_restarts = \"lots\"\nmax_restart = 3\nkill_timeout = 2024-01-01\n"

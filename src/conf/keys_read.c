@@ -506,7 +506,9 @@ static void unknown_key(struct reading *r, const struct conf_node *v)
     const char *nearest = key_nearest_in(r->table, v->key);
     struct err e;
     err_set(&e, ERR_CONFIG, "unknown key");
-    if (nearest)
+    if (r->profiles && v->type == CONF_TABLE && conf_node_get(v, "script")) /* [apps.my.app] */
+        err_hint(&e, "a name with a dot needs quotes: [apps.\"%s.%s\"]", r->app->key, v->key);
+    else if (nearest)
         err_hint(&e, "did you mean %s?", nearest);
     complain(r, &at, v->key, &e);
 }
