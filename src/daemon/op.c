@@ -491,6 +491,26 @@ static void fail_rest(struct app *a)
     }
 }
 
+/* Whether each child is yet to come, and comes with the settings as they are then. */
+static bool are_all_to_come(const struct app *a)
+{
+    for (size_t i = 0; i < a->n; i++) {
+        const struct instance *in = a->instances[i];
+        if (in->life != LIFE_RESTARTING && (in->life != LIFE_STARTING || in->pid))
+            return false;
+    }
+    return true;
+}
+
+/* As one with those before it, which have begun. A restart may come of new settings or files: who is back
+ * already came with the old ones. */
+static bool may_join(const struct app *a, const struct item *it)
+{
+    if (it->kind == OP_RELOAD || it->kind == OP_SCALE)
+        return false;
+    return it->kind != OP_RESTART || it->begun || are_all_to_come(a);
+}
+
 /* The items that are worked on now: the first, and those of its kind behind it. */
 static struct item *begin_first(struct app *a)
 {
@@ -499,7 +519,7 @@ static struct item *begin_first(struct app *a)
         begin(a, first);
     list_each (l, &a->requests) {
         struct item *it = container_of(l, struct item, link);
-        if (it->kind != first->kind || (it != first && (it->kind == OP_RELOAD || it->kind == OP_SCALE)))
+        if (it->kind != first->kind || (it != first && !may_join(a, it)))
             break;
         it->begun = true;
     }

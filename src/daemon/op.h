@@ -1,6 +1,7 @@
 /* src/daemon/op.h: commands on apps that take their time. One op per request, one item per app; an app works
  * on one kind of item at a time, different apps in parallel. A stop or delete does not wait behind a start or
- * restart: those end as cancelled. Items of the same kind that wait in a row are done as one. */
+ * restart: those end as cancelled. Items of the same kind that wait in a row are done as one; a restart not
+ * once a child is back that came with older settings. */
 #pragma once
 #include "daemon/request.h"
 

@@ -251,6 +251,30 @@ def test_restart_update_env(echo):
     assert v()["V"] == "2" and "W" not in v()
 
 
+# The second instance takes as long to stop as `kill_timeout` allows.
+SLOW_TO_STOP = """
+import os, signal, sys
+if os.environ["NODE_APP_INSTANCE"] == "1":
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+print("up", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_restart_during_a_restart_is_one_of_its_own(velos):
+    """Its settings and files are newer than what the instances that are back already came with."""
+    velos.write("app.py", SLOW_TO_STOP)
+    velos.run("start", "app.py", "-i", 2, "--kill-timeout", "2s")
+    for instance in range(2):
+        eventually(lambda: "up" in log_of(velos, instance, "app"), f"instance {instance} is up")
+    with velos.events() as rpc:
+        first = velos.popen("restart", "app", "--update-env", env=velos.environ | {"V": "1"})
+        rpc.wait_event(lambda e: (e["event"], e["id"]) == ("online", 0), "the first instance is back")
+        velos.run("restart", "app", "--update-env", env=velos.environ | {"V": "2"})
+    assert first.wait(10) == 0
+    assert [environ_of(row["pid"])["V"] for row in rows(velos, "app")] == ["2", "2"]
+
+
 def test_the_umask_is_the_callers(velos):
     velos.write("mask.sh", "umask\nexec sleep 1000\n")
     old = os.umask(0o027)
