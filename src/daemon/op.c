@@ -239,6 +239,7 @@ void op_cancel(struct op *o)
 
 void op_add_scale(struct op *o, struct app *a, int wanted)
 {
+    app_set_instances(a, wanted, o->token); /* first: a repeated request finds what it wanted */
     op_add(o, a, OP_SCALE);
     o->items[o->n - 1]->wanted = wanted;
 }
@@ -258,8 +259,12 @@ static void begin(struct app *a, const struct item *it)
         [OP_START] = EV_START, [OP_STOP] = EV_STOP,       [OP_RESTART] = EV_RESTART,
         [OP_DELETE] = EV_STOP, [OP_RESURRECT] = EV_START,
     };
-    if (it->kind == OP_RELOAD || it->kind == OP_SCALE)
-        return; /* step by step: advance_reload(), advance_scale() */
+    if (it->kind == OP_SCALE)
+        return;               /* step by step: advance_scale() */
+    if (!is_ending(it->kind)) /* what a scale took away since this number came */
+        app_grow(a, app_instances_wanted(a->spec));
+    if (it->kind == OP_RELOAD)
+        return; /* step by step: advance_reload() */
     for (int i = 0; i < (int)a->n && (is_ending(it->kind) || i < app_instances_wanted(a->spec)); i++)
         if (it->kind != OP_RESURRECT || a->instances[i]->life == LIFE_WAITING)
             instance_command(a->instances[i], events[it->kind], it->op->token, it->op->retry);
@@ -357,8 +362,6 @@ static void advance_reload(struct app *a, struct item *it)
 static void advance_scale(struct app *a, struct item *it)
 {
     int n = (int)a->n;
-    if (a->spec->instances != it->wanted) /* first, with the token: a repeated request finds what it wanted */
-        app_set_instances(a, it->wanted, it->op->token);
     if (n < it->wanted) {
         bool running = find_life(a, LIFE_ONLINE) || find_life(a, LIFE_STARTING) || find_life(a, LIFE_WAITING);
         app_grow(a, it->wanted);

@@ -251,14 +251,36 @@ def test_restart_update_env(echo):
     assert v()["V"] == "2" and "W" not in v()
 
 
-# The second instance takes as long to stop as `kill_timeout` allows.
+# All but the first instance take as long to stop as `kill_timeout` allows.
 SLOW_TO_STOP = """
 import os, signal, sys
-if os.environ["NODE_APP_INSTANCE"] == "1":
+if os.environ["NODE_APP_INSTANCE"] != "0":
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
 print("up", flush=True)
 sys.stdin.read()
 """
+
+
+@pytest.fixture
+def slow_to_stop(velos):
+    """Three instances."""
+    velos.write("app.py", SLOW_TO_STOP)
+    velos.write("velos.toml", '[apps.app]\nscript = "app.py"\ninstances = 3\nkill_timeout = "2s"\n')
+    velos.run("start")
+    for instance in range(3):
+        eventually(lambda: "up" in log_of(velos, instance, "app"), f"instance {instance} is up")
+    return velos
+
+
+@pytest.mark.parametrize("later, number", [(["scale", "app", "-1"], 1), (["scale", "app", "+2"], 4), (["restart", "velos.toml"], 3)])
+def test_the_later_number_counts(slow_to_stop, later, number):
+    """Also while instances that an earlier scale takes away are still there."""
+    with slow_to_stop.events() as rpc:
+        first = slow_to_stop.popen("scale", "app", "1" if later[0] == "restart" else "-1")
+        rpc.wait_event(lambda e: e["event"] == "stopping", "the first scale is at work")
+        slow_to_stop.run(*later)
+    assert first.wait(10) == 0
+    assert [row["status"] for row in rows(slow_to_stop, "app")] == ["online"] * number
 
 
 def test_a_restart_during_a_restart_is_one_of_its_own(velos):

@@ -110,7 +110,7 @@ void req_app_scale(struct request *r)
         if (r->retry && text_equal(a->token, r->token))
             wanted = a->spec->instances; /* the daemon before us had begun */
         else if (!json_object_get(r->params, "instances"))
-            wanted = (int64_t)a->n + json_get_int(r->params, "change", 0);
+            wanted = app_instances_wanted(a->spec) + json_get_int(r->params, "change", 0);
         else if (wanted == INSTANCES_MAX)
             wanted = os_cpus();
         if (wanted < 1 || wanted > INSTANCES_MOST) {
