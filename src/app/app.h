@@ -166,6 +166,16 @@ struct strangers {
     unsigned turn;
 };
 
+/* A socket of sd_notify, kept as an entry. Apps of another user cannot get into the home: theirs has no path.
+ */
+enum { DOOR_HOME, DOOR_USERS, DOOR_N };
+struct door {
+    int fd; /* -1: no app has needed it yet */
+    bool failed;
+    uv_poll_t poll;
+    char *address;
+};
+
 struct world {
     uv_loop_t *loop;
     const char *home;
@@ -181,10 +191,7 @@ struct world {
     struct settings *settings;
     int settings_slot, boot_slot; /* in the ledger, or -1; of the settings as they came; there until the saved
                                      apps are started */
-    int notify;                   /* the socket of sd_notify, kept as an entry; -1: no app has run yet */
-    bool notify_failed;
-    uv_poll_t notify_poll;
-    char *notify_address;
+    struct door doors[DOOR_N];
 
     struct link apps;
     size_t n_apps, n_instances;
@@ -234,9 +241,11 @@ void world_reap(struct world *w);
 enum { SAMPLE_FIRST_MS = 250 };
 void world_sample(struct world *w);
 
-/* ready.c: the socket of sd_notify. */
-void world_resume_notify(struct world *w); /* what the daemon before us had open is heard again */
-void world_need_notify(struct world *w);   /* before a child that may use it */
+/* ready.c: the sockets of sd_notify. */
+void world_resume_notify(struct world *w);         /* what the daemon before us had open is heard again */
+void world_need_notify(const struct instance *in); /* before a child that may use it */
+const char *world_notify_address(const struct instance *in); /* NULL: there is none */
+void world_done_notify(struct world *w);
 
 /* app.c. app_new takes spec; env is the caller's environment (strv) or NULL. The app's instances are made
  * (STOPPED); every piece is put to the keeper. */

@@ -2,10 +2,10 @@
  * with the keeper.
  *
  * Texts: "daemon", "env/<hash>", "app/<name>", "in/<id>". Descriptors: "ledger", "lock", "sock", "notify",
- * and of an instance "io/<id>" (both ends of its stdout, stderr and stdin), "ch/<id>" (Node's channel),
- * "pf/<id>" (the pidfd of an adopted main process). Each kind comes and goes by itself: descriptors without
- * their text, or of a child that the text knows nothing of, are left over from a death in between and are
- * dropped. A member this version does not know is kept where it can be (settings) so that an update and a
+ * "notify-users", and of an instance "io/<id>" (both ends of its stdout, stderr and stdin), "ch/<id>" (Node's
+ * channel), "pf/<id>" (the pidfd of an adopted main process). Each kind comes and goes by itself: descriptors
+ * without their text, or of a child that the text knows nothing of, are left over from a death in between and
+ * are dropped. A member this version does not know is kept where it can be (settings) so that an update and a
  * step back lose nothing. */
 #pragma once
 #include "app/app.h"

@@ -45,7 +45,7 @@ int instance_environ(const struct instance *in, struct environ *out, struct err 
         .base = in->app->base,
         .home = in->app->world->home,
         .mark = mark,
-        .notify = in->app->world->notify_failed ? NULL : in->app->world->notify_address,
+        .notify = world_notify_address(in),
         .id = in->id,
         .index = in->index,
     };
@@ -278,7 +278,7 @@ static int prepare(struct instance *in, struct plan *p, struct os_spawn *o, stru
     fault_point("spawn.pipes");
     if (r <= 0)
         return r;
-    world_need_notify(in->app->world);
+    world_need_notify(in);
     if (instance_environ(in, &p->env, e) < 0 || plan_program(in, p, e) < 0 || plan_user(in, p, o, e) < 0 ||
         plan_channel(in, p, e) < 0)
         return -1;

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "app/app.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "channel/notify.h"
 #include "os/procstat.h"
@@ -44,38 +45,71 @@ static void take(struct world *w, const struct notice *n, pid_t sender)
 /* One at a time: loop rounds give others their turn, and the kernel bounds what waits. */
 static void on_readable(uv_poll_t *poll, int status, int events)
 {
-    struct world *w = container_of(poll, struct world, notify_poll);
+    const struct door *d = container_of(poll, struct door, poll);
     struct notice n;
     pid_t sender;
-    for (int i = 0; i < 64 && notify_receive(w->notify, &n, &sender); i++)
+    for (int i = 0; i < 64 && notify_receive(d->fd, &n, &sender); i++)
         if (sender)
-            take(w, &n, sender);
+            take(poll->data, &n, sender);
 }
 
-static void listen_to(struct world *w)
+static void listen_at(struct world *w, struct door *d)
 {
-    uv_poll_init(w->loop, &w->notify_poll, w->notify);
-    uv_poll_start(&w->notify_poll, UV_READABLE, on_readable);
+    uv_poll_init(w->loop, &d->poll, d->fd);
+    d->poll.data = w;
+    uv_poll_start(&d->poll, UV_READABLE, on_readable);
 }
 
 void world_resume_notify(struct world *w)
 {
-    w->notify_address = notify_address(w->home, w->nonce);
-    if (w->notify >= 0)
-        listen_to(w);
+    w->doors[DOOR_HOME].address = notify_address(w->home, w->nonce);
+    w->doors[DOOR_USERS].address = notify_address_of_users(w->nonce);
+    for (int i = 0; i < DOOR_N; i++)
+        if (w->doors[i].fd >= 0)
+            listen_at(w, &w->doors[i]);
 }
 
-void world_need_notify(struct world *w)
+static int door_of(const struct instance *in)
 {
+    const struct world *w = in->app->world;
+    return in->app->spec->user && !w->doors[DOOR_USERS].failed ? DOOR_USERS : DOOR_HOME;
+}
+
+static void open_door(struct world *w, int which)
+{
+    struct door *d = &w->doors[which];
     struct err e;
-    if (w->notify >= 0 || w->notify_failed)
+    if (d->fd >= 0 || d->failed)
         return;
-    w->notify = notify_open(w->home, w->nonce, &e);
-    w->notify_failed = w->notify < 0;
-    if (w->notify_failed) {
+    d->fd = notify_open(d->address, &e);
+    d->failed = d->fd < 0;
+    if (d->failed) {
         log_error("%s; apps cannot say that they are ready", e.text);
         return;
     }
-    keeper_link_put(w->keeper, "notify", &w->notify, 1);
-    listen_to(w);
+    keeper_link_put(w->keeper, which == DOOR_USERS ? "notify-users" : "notify", &d->fd, 1);
+    listen_at(w, d);
+}
+
+void world_need_notify(const struct instance *in)
+{
+    open_door(in->app->world, door_of(in));
+}
+
+const char *world_notify_address(const struct instance *in)
+{
+    const struct door *d = &in->app->world->doors[door_of(in)];
+    return d->failed ? NULL : d->address;
+}
+
+void world_done_notify(struct world *w)
+{
+    for (struct door *d = w->doors; d < w->doors + DOOR_N; d++) {
+        if (d->fd >= 0 && d->address) {
+            uv_poll_stop(&d->poll);
+            uv_close((uv_handle_t *)&d->poll, NULL);
+        }
+        text_free(&d->address);
+        fd_done(&d->fd);
+    }
 }

@@ -37,8 +37,9 @@ void world_init(struct world *w, uv_loop_t *loop, const char *home)
 {
     w->loop = loop;
     w->home = home;
-    w->notify = w->ledger_fd = w->slot = w->settings_slot = w->boot_slot = -1;
+    w->ledger_fd = w->slot = w->settings_slot = w->boot_slot = -1;
     w->settings = settings_new();
+    w->doors[DOOR_HOME].fd = w->doors[DOOR_USERS].fd = -1;
     w->transit[0] = w->transit[1] = w->transit[2] = -1;
     list_init(&w->apps);
     list_init(&w->environs);
@@ -72,12 +73,7 @@ void world_done(struct world *w)
     uv_close((uv_handle_t *)&w->child, NULL);
     fd_done(&w->sigchild);
     uv_close((uv_handle_t *)&w->sample, NULL);
-    if (w->notify >= 0 && w->notify_address) {
-        uv_poll_stop(&w->notify_poll);
-        uv_close((uv_handle_t *)&w->notify_poll, NULL);
-    }
-    text_free(&w->notify_address);
-    fd_done(&w->notify);
+    world_done_notify(w);
     w->ledger = ledger_free(w->ledger);
     fd_done(&w->ledger_fd);
     free(w->strangers.pids);

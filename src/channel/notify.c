@@ -46,9 +46,13 @@ char *notify_address(const char *home, const char *nonce)
     return xasprintf("@velos-%s", nonce);
 }
 
-int notify_open(const char *home, const char *nonce, struct err *e)
+char *notify_address_of_users(const char *nonce)
 {
-    own_text address = notify_address(home, nonce);
+    return xasprintf("@velos-%s-users", nonce);
+}
+
+int notify_open(const char *address, struct err *e)
+{
     struct sockaddr_un a = { .sun_family = AF_UNIX };
     size_t n = strlen(address);
     memcpy(a.sun_path, address, n);
@@ -61,7 +65,7 @@ int notify_open(const char *home, const char *nonce, struct err *e)
     socklen_t len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n + !abstract);
     if (fd < 0 || os_peer_name_senders(fd) < 0 || bind(fd, (struct sockaddr *)&a, len) < 0)
         return err_sys(e, "notify socket %s", address);
-    /* Apps of another user must reach it; the home's own mode (0700) lets them only if it was opened up. */
+    /* For apps that change their user; the home's own mode (0700) lets them only if it was opened up. */
     if (!abstract && chmod(address, 0666) < 0)
         return err_sys(e, "notify socket %s", address);
     return steal_fd(fd);

@@ -60,7 +60,8 @@ static int *place_of(struct daemon *d, const char *key)
     } places[] = {
         { "lock", &d->lock },
         { "sock", &d->sock },
-        { "notify", &d->world.notify },
+        { "notify", &d->world.doors[DOOR_HOME].fd },
+        { "notify-users", &d->world.doors[DOOR_USERS].fd },
         { "ledger", &d->world.ledger_fd },
     };
     for (size_t i = 0; i < ARRAY_LEN(places); i++)
@@ -307,8 +308,10 @@ static int write_entries(struct daemon *d, struct keep_file *f)
     struct world *w = &d->world;
     int failed = keep_file_add(f, "ledger", &w->ledger_fd, 1) | keep_file_add(f, "lock", &d->lock, 1) |
                  keep_file_add(f, "sock", &d->sock, 1);
-    if (w->notify >= 0)
-        failed |= keep_file_add(f, "notify", &w->notify, 1);
+    if (w->doors[DOOR_HOME].fd >= 0)
+        failed |= keep_file_add(f, "notify", &w->doors[DOOR_HOME].fd, 1);
+    if (w->doors[DOOR_USERS].fd >= 0)
+        failed |= keep_file_add(f, "notify-users", &w->doors[DOOR_USERS].fd, 1);
     list_each (l, &d->kept) {
         const struct keep_msg *m = &container_of(l, struct kept, link)->m;
         failed |= keep_file_add(f, m->key, m->fds, m->head.n_fds);

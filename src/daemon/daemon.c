@@ -186,8 +186,9 @@ static void remove_sockets(const struct daemon *d)
 {
     own_text path = path_join(d->home, PROTO_SOCKET);
     unlink(path);
-    if (d->world.notify >= 0 && d->world.notify_address[0] == '/')
-        unlink(d->world.notify_address);
+    const struct door *door = &d->world.doors[DOOR_HOME];
+    if (door->fd >= 0 && door->address[0] == '/')
+        unlink(door->address);
 }
 
 static void close_all(struct daemon *d)

@@ -345,6 +345,19 @@ def test_stop_wins_over_the_wait_for_ready(velos):
     assert velos.app("quiet")["status"] == "stopped"
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may start apps as somebody else")
+def test_an_app_of_another_user_can_say_so(velos):
+    """The home is nobody else's; and the socket is there for the next velosd as well."""
+    words = ["--name", "theirs", "--user", "nobody", "--wait-ready", "--cwd", "/", "--interpreter", "none", "/usr/bin/python3", "--", "-c"]
+    velos.run("start", "--wait", *words, PYTHON_NOTIFY + "notify('READY=1')\nsys.stdin.readline()\nnotify('STATUS=heard')\nsys.stdin.read()\n")
+    assert velos.app("theirs")["status"] == "online"
+    old = velos.daemon()["pid"]
+    os.kill(old, signal.SIGKILL)
+    eventually(lambda: velos.daemon()["pid"] != old, "another velosd runs")
+    velos.run("send", "theirs", "go")
+    eventually(lambda: info(velos, "theirs")["status_text"] == "heard", "it is heard by this one too")
+
+
 # Wrappers
 
 SERVER = "require('fs').writeSync(1, `up as ${process.pid} with ${process.argv.slice(2)}\\n`); process.send('ready'); setInterval(() => {}, 1000);\n"
