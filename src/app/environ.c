@@ -1,5 +1,6 @@
 #include "app/environ.h"
 
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -160,6 +161,14 @@ static int add_files(struct environ *env, char *const *files, struct err *e)
     return 0;
 }
 
+static void add_user(struct environ *env, const struct passwd *user)
+{
+    environ_set(env, "HOME", user->pw_dir);
+    environ_set(env, "USER", user->pw_name);
+    environ_set(env, "LOGNAME", user->pw_name);
+    environ_set(env, "SHELL", user->pw_shell);
+}
+
 int environ_build(const struct environ_query *q, struct environ *out, struct err *e)
 {
     struct environ env = { 0 };
@@ -167,6 +176,8 @@ int environ_build(const struct environ_query *q, struct environ *out, struct err
     const char *end = q->base ? q->base->data + q->base->len : NULL;
     for (const char *p = q->base ? q->base->data : NULL; p < end; p += strlen(p) + 1)
         put(&env, env.n, p); /* environ_filter() has seen to it that each is there once */
+    if (q->user)
+        add_user(&env, q->user);
     if (add_files(&env, q->spec->env_file, e) < 0) {
         environ_done(&env);
         return -1;

@@ -25,6 +25,7 @@ struct environ_query {
     const struct environ_blob *base; /* or NULL */
     const char *home, *mark;         /* VELOS_HOME, VELOS_INSTANCE */
     const char *notify;              /* NOTIFY_SOCKET; or NULL */
+    const struct passwd *user;       /* whose HOME, USER, LOGNAME and SHELL; NULL: as in base */
     int64_t id;
     int index;
 };
@@ -40,6 +41,6 @@ void environ_done(struct environ *env);
 void environ_set(struct environ *env, const char *name, const char *value); /* copied */
 const char *environ_get(const struct environ *env, const char *name);
 
-/* The whole environment, last wins: base, env_file, env, velos's own. It refers to the texts of q->base and
- * q->spec. An env_file that cannot be read is an error. */
+/* The whole environment, last wins: base, the user's, env_file, env, velos's own. It refers to the texts of
+ * q->base and q->spec. An env_file that cannot be read is an error. */
 must_check int environ_build(const struct environ_query *q, struct environ *out, struct err *e);

@@ -1,5 +1,6 @@
 #include "app/environ.h"
 
+#include <pwd.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -45,6 +46,21 @@ TEST(last_wins_and_velos_names_are_ours)
     check_int(env.n, 9);
     environ_done(&env);
     check(environ_unref(base));
+}
+
+TEST(a_users_names_stand_behind_what_the_app_sets)
+{
+    struct err e;
+    own_app_spec spec = spec_with_env((char *[]){ "HOME=/srv/api", NULL });
+    struct passwd user = { .pw_name = "api", .pw_dir = "/home/api", .pw_shell = "/bin/sh" };
+    struct environ_query q = { .spec = spec, .home = "/h", .mark = "m-4", .user = &user };
+    struct environ env = { 0 };
+    check_int(environ_build(&q, &env, &e), 0);
+    check_text(environ_get(&env, "HOME"), "/srv/api");
+    check_text(environ_get(&env, "USER"), "api");
+    check_text(environ_get(&env, "LOGNAME"), "api");
+    check_text(environ_get(&env, "SHELL"), "/bin/sh");
+    environ_done(&env);
 }
 
 TEST(only_the_names_asked_for)

@@ -36,8 +36,26 @@ static void plan_done(struct plan *p)
     fd_done(&p->channel);
 }
 
+/* Whose account the app's user is; NULL: it stays the daemon's. */
+static int find_account(const struct app_spec *s, struct passwd **out, struct err *e)
+{
+    char *end;
+    const char *name = s->user ? s->user : "root";
+    *out = NULL;
+    if (!s->user && !s->group)
+        return 0;
+    unsigned long number = strtoul(name, &end, 10);
+    *out = getpwnam(name);
+    if (!*out && !*end)
+        *out = getpwuid((uid_t)number);
+    return *out ? 0 : err_set(e, ERR_SPAWN, "user %s: no such user", name);
+}
+
 int instance_environ(const struct instance *in, struct environ *out, struct err *e)
 {
+    struct passwd *user;
+    if (find_account(in->app->spec, &user, e) < 0)
+        return -1;
     char mark[64];
     instance_mark(in, mark);
     struct environ_query q = {
@@ -46,6 +64,7 @@ int instance_environ(const struct instance *in, struct environ *out, struct err 
         .home = in->app->world->home,
         .mark = mark,
         .notify = world_notify_address(in),
+        .user = user,
         .id = in->id,
         .index = in->index,
     };
@@ -115,14 +134,9 @@ static int find_user(struct instance *in, struct plan *p, struct os_spawn *o, st
         err_set(e, ERR_SPAWN, "user %s: the daemon does not run as root", s->user ? s->user : s->group);
         return err_hint(e, "start the daemon as root, or leave out `user` and `group`");
     }
-    char *end = NULL;
-    const char *name = s->user ? s->user : "root";
-    struct passwd *pw = getpwnam(name);
-    unsigned long number = strtoul(name, &end, 10);
-    if (!pw && !*end)
-        pw = getpwuid((uid_t)number);
-    if (!pw)
-        return err_set(e, ERR_SPAWN, "user %s: no such user", name);
+    struct passwd *pw;
+    if (find_account(s, &pw, e) < 0)
+        return -1;
     o->has_user = true;
     o->uid = pw->pw_uid;
     o->gid = pw->pw_gid;
@@ -130,10 +144,6 @@ static int find_user(struct instance *in, struct plan *p, struct os_spawn *o, st
         return -1;
     o->groups = p->groups;
     o->n_groups = os_groups(pw->pw_name, o->gid, p->groups, ARRAY_LEN(p->groups));
-    environ_set(&p->env, "HOME", pw->pw_dir);
-    environ_set(&p->env, "USER", pw->pw_name);
-    environ_set(&p->env, "LOGNAME", pw->pw_name);
-    environ_set(&p->env, "SHELL", pw->pw_shell);
     return 0;
 }
 

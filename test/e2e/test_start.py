@@ -170,6 +170,15 @@ def test_an_apps_environment(velos):
     assert not gone, gone
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may start apps as somebody else")
+def test_an_apps_own_home_is_not_its_users(velos):
+    velos.write("velos.toml", '[apps.app]\nscript = "/usr/bin/env"\ncwd = "/"\nuser = "nobody"\nenv = { HOME = "/srv/app" }\n')
+    velos.run("start")
+    velos.wait_log("app", "^HOME=/srv/app$")
+    velos.wait_log("app", "^USER=nobody$")
+    assert {"HOME=/srv/app", "USER=nobody"} <= set(velos.run("env", "app").out.splitlines())
+
+
 def test_environment_arguments_and_cwd_from_toml(velos):
     (velos.work / "inner").mkdir()
     velos.write(
