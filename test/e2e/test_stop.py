@@ -139,6 +139,34 @@ def test_a_stop_outlives_velosd(velos):
     assert velos.app("family")["status"] == "stopped"
 
 
+# Ends its first thread alone: /proc calls such a process a zombie.
+HEADLESS = """
+import ctypes, threading, time
+threading.Thread(target=time.sleep, args=(1000,)).start()
+print("up", flush=True)
+ctypes.CDLL(None).pthread_exit(None)
+"""
+
+
+def test_a_process_without_its_first_thread_is_alive(velos):
+    """... and not a death among our children that makes a stop look again and again."""
+    velos.write("headless.py", HEADLESS)
+    velos.run("start", "headless.py", "--kill-timeout", "200ms")
+    velos.run("start", "--name", "other", "--kill-timeout", "200ms", "sleep", "--", "1000")
+    pid = velos.pid("other")
+    headless = velos.app("headless")["pid"]
+    eventually(lambda: proc_stat(headless)[0] == "Z", "its first thread has ended")
+    old = velos.daemon()["pid"]
+    os.kill(old, signal.SIGKILL)  # one without adopted apps need not look at the others
+    eventually(lambda: velos.daemon()["pid"] != old, "another velosd")
+    velos.run("stop", "other")
+    assert not alive(pid)
+    assert velos.app("headless")["pid"] == headless
+    velos.run("stop", "headless")
+    with pytest.raises(FileNotFoundError):
+        proc_stat(headless)
+
+
 @pytest.mark.parametrize("mode", ["burst", "hop"])
 @pytest.mark.parametrize("command", ["stop", "delete"])
 def test_a_tree_that_forks_while_it_is_killed(velos, mode, command):

@@ -46,6 +46,7 @@ static bool parse_stat(const char *text, struct proc_info *out)
         FLAGS = 9,
         UTIME = 14,
         STIME,
+        THREADS = 20,
         START = 22,
         RSS = 24,
         EXIT = 52,
@@ -68,6 +69,8 @@ static bool parse_stat(const char *text, struct proc_info *out)
             n = n * 10 + (uint64_t)(*p - '0');
         field[i] = negative ? 0 : n;
     }
+    if (out->state == 'Z' && field[THREADS] > 1)
+        out->state = 'S'; /* its first thread has ended, the process has not */
     out->ppid = (pid_t)field[PPID];
     out->pgrp = (pid_t)field[PGRP];
     out->session = (pid_t)field[SESSION];
