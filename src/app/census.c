@@ -33,6 +33,15 @@ static bool is_parent(const struct census *c, pid_t pid)
     return pid == c->self || pid == c->world->keeper_pid;
 }
 
+/* A zombie that is ours or the keeper's to reap: it was alive a moment ago, unless a debugger has it. */
+static void note_death(struct census *c, const struct proc_info *p)
+{
+    if (procstat_is_traced(p->pid))
+        c->vanished = true;
+    else
+        c->unsure = true;
+}
+
 static void take(struct census *c, const struct world *w, struct instance *const *ask, size_t n,
                  procstat_skip *skip, void *arg)
 {
@@ -47,8 +56,8 @@ static void take(struct census *c, const struct world *w, struct instance *const
     c->vanished = vanished > 0;
     c->self = self;
     for (size_t i = 0; i < c->n; i++) {
-        /* a zombie that is ours or the keeper's to reap: it was alive a moment ago */
-        c->unsure |= census_is_dead(&c->all[i]) && is_parent(c, c->all[i].ppid);
+        if (census_is_dead(&c->all[i]) && is_parent(c, c->all[i].ppid))
+            note_death(c, &c->all[i]);
         c->owner[i] = CENSUS_NOT_KNOWN_YET;
         map_put(&c->by_pid, (uint64_t)c->all[i].pid, (void *)(uintptr_t)(i + 1));
     }

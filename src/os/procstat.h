@@ -19,6 +19,9 @@ long procstat_ticks_per_second(void);
 /* The process's name (comm, at most 15 bytes); "?" when it is gone. */
 void procstat_name(pid_t pid, char out[20]);
 
+/* By a debugger: a zombie that is one's own is reaped once that one has looked at it. */
+bool procstat_is_traced(pid_t pid);
+
 /* False when there is no such process. */
 bool procstat_read(pid_t pid, struct proc_info *out);
 

@@ -4,6 +4,8 @@ import contextlib
 import os
 import signal
 import struct
+import subprocess
+import sys
 import time
 from datetime import datetime
 
@@ -165,6 +167,37 @@ def test_a_process_without_its_first_thread_is_alive(velos):
     velos.run("stop", "headless")
     with pytest.raises(FileNotFoundError):
         proc_stat(headless)
+
+
+# A debugger whose user thinks: it kills what it is attached to and does not look at the end.
+DEBUGGER = """
+import ctypes, os, signal, sys
+ATTACH, CONT, WALL = 16, 7, 0x40000000
+pid, ptrace = int(sys.argv[1]), ctypes.CDLL(None).ptrace
+if ptrace(ATTACH, pid, None, None) < 0:
+    sys.exit(1)
+os.waitpid(pid, WALL)
+ptrace(CONT, pid, None, None)
+os.kill(pid, signal.SIGKILL)
+print("attached", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_dead_app_that_a_debugger_holds_is_in_nobodys_way(velos):
+    for name in ("held", "other"):
+        velos.run("start", "--name", name, "--kill-timeout", "200ms", "sleep", "--", "1000")
+    held, other = velos.pid("held"), velos.pid("other")
+    old = velos.daemon()["pid"]
+    os.kill(old, signal.SIGKILL)  # one without adopted apps need not look at the others
+    eventually(lambda: velos.daemon()["pid"] != old, "another velosd")
+    with subprocess.Popen([sys.executable, "-c", DEBUGGER, str(held)], stdin=-1, stdout=-1, text=True) as debugger:
+        if not debugger.stdout.readline():
+            pytest.skip("no ptrace here")
+        eventually(lambda: proc_stat(held)[0] == "Z", "it is dead")
+        velos.run("stop", "other")
+        assert not alive(other) and proc_stat(held)[0] == "Z"
+        debugger.stdin.close()
 
 
 @pytest.mark.parametrize("mode", ["burst", "hop"])

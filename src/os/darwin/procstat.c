@@ -88,6 +88,11 @@ ssize_t procstat_children(pid_t **out)
     return -1;
 }
 
+bool procstat_is_traced(pid_t pid)
+{
+    return false;
+}
+
 void procstat_name(pid_t pid, char out[20])
 {
     char name[2 * MAXCOMLEN + 1];

@@ -180,6 +180,19 @@ void procstat_name(pid_t pid, char out[20])
     out[strcspn(out, "\n")] = '\0';
 }
 
+bool procstat_is_traced(pid_t pid)
+{
+    char path[32], text[1024];
+    snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+    own_fd fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+    if (n <= 0)
+        return false;
+    text[n] = '\0';
+    const char *tracer = strstr(text, "\nTracerPid:");
+    return tracer && strtol(tracer + strlen("\nTracerPid:"), NULL, 10) > 0;
+}
+
 enum procstat_env procstat_get_env(pid_t pid, const char *name, char *out, size_t size)
 {
     char path[48];
