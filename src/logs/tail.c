@@ -204,7 +204,7 @@ bool tail_rest(struct tail *t, struct tail_at *out)
     if (!t)
         return false;
     size_t n = t->part.len - t->given;
-    if (n == 0)
+    if (n == 0 || memchr(t->part.data + t->given, '\n', n)) /* or lines that were not asked for */
         return false;
     *out = (struct tail_at){ t->part.data + t->given, n, t->at - (int64_t)n };
     t->given += n;

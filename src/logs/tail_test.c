@@ -237,4 +237,19 @@ TEST(an_endless_line_is_given_out_in_pieces)
     place_done(&p);
 }
 
+TEST(the_rest_is_one_line)
+{
+    struct place p = place_new();
+    struct tail *t = tail_new(p.path);
+    struct tail_at at;
+    add(p.path, "a\nb\nc");
+    check(tail_next(t, &at));
+    check(!tail_rest(t, &at)); /* b comes before it */
+    check(tail_next(t, &at));
+    check(tail_rest(t, &at));
+    check_int(at.n, 1);
+    tail_free(t);
+    place_done(&p);
+}
+
 UNIT_MAIN()
