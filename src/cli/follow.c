@@ -19,7 +19,7 @@ enum { LOOK_MS = 250 };
 struct file {
     char *path;
     int wd;       /* -1: not there */
-    bool touched; /* to be told */
+    bool touched; /* to be told; at first it is */
 };
 struct folder {
     char *path;
@@ -46,7 +46,11 @@ struct follow *follow_new(void)
 {
     struct follow *f = xnew(struct follow);
     f->fd = os_filewatch_new();
+    return f;
+}
 
+void follow_begin(struct follow *f)
+{
     /* Open only while waiting, so that a line under way is written whole. */
     sigset_t interrupt;
     sigemptyset(&interrupt);
@@ -55,7 +59,14 @@ struct follow *follow_new(void)
     sigdelset(&f->waiting, SIGINT);
     struct sigaction act = { .sa_handler = on_interrupt };
     sigaction(SIGINT, &act, NULL);
-    return f;
+}
+
+/* While there are news a poll lets no signal in. */
+static bool is_interrupted(void)
+{
+    sigset_t pending;
+    sigpending(&pending);
+    return interrupted || sigismember(&pending, SIGINT) == 1;
 }
 
 struct follow *follow_free(struct follow *f)
@@ -104,7 +115,7 @@ void follow_add(struct follow *f, const char *path)
     own_text folder = path_dir(path);
     follow_folder(f, folder);
     f->files = xrealloc(f->files, (f->n_files + 1) * sizeof(*f->files));
-    f->files[f->n_files++] = (struct file){ xstrdup(path), -1, false };
+    f->files[f->n_files++] = (struct file){ xstrdup(path), -1, true };
     renew(f, f->n_files - 1);
 }
 
@@ -159,11 +170,19 @@ static void on_news(void *arg, const struct os_filewatch_news *news)
         f->files[n - 1].touched = true;
 }
 
+static int time_left(const struct follow *f)
+{
+    for (size_t i = 0; i < f->n_files; i++)
+        if (f->files[i].touched)
+            return 0;
+    return f->fd < 0 ? LOOK_MS : -1;
+}
+
 enum follow_end follow_wait(struct follow *f, const struct follow_hooks *hooks)
 {
     struct pollfd p[] = { { .fd = f->fd, .events = POLLIN }, { .fd = STDOUT_FILENO } };
-    int r = os_poll(p, ARRAY_LEN(p), f->fd < 0 ? LOOK_MS : -1, &f->waiting);
-    if (interrupted)
+    int r = os_poll(p, ARRAY_LEN(p), time_left(f), &f->waiting);
+    if (is_interrupted())
         return FOLLOW_INTERRUPTED;
     if (r > 0 && p[1].revents)
         return FOLLOW_UNREAD;
@@ -174,8 +193,7 @@ enum follow_end follow_wait(struct follow *f, const struct follow_hooks *hooks)
     for (size_t i = 0; i < f->n_files; i++) {
         if (!f->files[i].touched)
             continue;
-        f->files[i].touched = false;
-        hooks->changed(hooks->arg, i);
+        f->files[i].touched = hooks->changed(hooks->arg, i);
     }
     return FOLLOW_ON;
 }

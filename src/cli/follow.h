@@ -9,9 +9,10 @@ struct follow *follow_free(struct follow *f);
 
 void follow_add(struct follow *f, const char *path); /* files are numbered from 0, in this order */
 void follow_folder(struct follow *f, const char *path);
+void follow_begin(struct follow *f); /* from here on Ctrl-C is told; until then it ends us */
 
 struct follow_hooks {
-    void (*changed)(void *arg, size_t n);
+    bool (*changed)(void *arg, size_t n); /* each once at first; true: there is more, it is told again */
     void (*appeared)(void *arg, const char *path); /* in one of the folders, and not added */
     void *arg;
 };

@@ -121,6 +121,32 @@ def test_follow_at_speed_loses_nothing(velos):
         assert numbers == list(range(1, 50001))
 
 
+def test_follow_what_is_faster_than_its_reader(velos):
+    """Nobody is kept waiting by it: another app's line, and Ctrl-C."""
+    velos.write("talk.sh", "read -r _ < go; yes 'many words of a quick app' | head -c 64M; exec sleep 1000\n")
+    velos.write("quiet.sh", "read -r _ < go2; echo also here; exec sleep 1000\n")
+    for name in ("go", "go2"):
+        os.mkfifo(velos.work / name)
+    velos.run("start", "talk.sh", "--log-max-size", "0")
+    velos.run("start", "quiet.sh")
+    log = velos.home / "logs/talk-out.log"
+    eventually(log.exists, "its log is there")
+    child = velos.popen("logs", "-f", stdout=subprocess.PIPE, text=False)
+    try:
+        (velos.work / "go").write_text("\n")
+        assert len(child.stdout.read(1000)) == 1000, "it follows"
+        eventually(lambda: log.stat().st_size == 64 << 20, "all is written")
+        (velos.work / "go2").write_text("\n")
+        velos.wait_log("quiet", "also here")
+        assert b"also here" in child.stdout.read(4 << 20)
+        child.send_signal(signal.SIGINT)
+        assert len(child.stdout.read()) < 4 << 20, "it ends where it is"
+        assert child.wait(5 * SLOW) == 130
+    finally:
+        child.kill()
+        child.stdout.close()
+
+
 def test_a_truncated_file_goes_on(velos):
     """Somebody empties the file from outside: the log goes on at the new end, without a hole."""
     velos.write("talk.sh", "echo before; read -r _ < go; echo after; sleep 1000\n")

@@ -18,7 +18,12 @@
 #include "os/fds.h"
 #include "proto/scan.h"
 
-enum { LINES = 15, FLUSH = 64 << 10, INTERRUPTED = 130 };
+enum {
+    LINES = 15,
+    FLUSH = 64 << 10,
+    TURN = 256 << 10, /* of one file, then it is the others' turn: somebody may write faster than we read */
+    INTERRUPTED = 130,
+};
 
 struct logs {
     struct cli *c;
@@ -239,14 +244,6 @@ static void show_last(struct logs *l)
     free(filters);
 }
 
-static void show_next(struct logs *l, size_t i)
-{
-    struct tail_at at;
-    while (!l->failed && tail_next(l->tails[i], &at))
-        if (is_wanted(l, at.line, at.n))
-            show_line(l, &l->sources.all[i], now_us(), at.line, at.n);
-}
-
 /* Lines whose end never came. */
 static void last_words(struct logs *l)
 {
@@ -259,9 +256,17 @@ static void last_words(struct logs *l)
 
 /* Following -------------------------------------------------------------------------------------------- */
 
-static void on_changed(void *arg, size_t i)
+static bool on_changed(void *arg, size_t i)
 {
-    show_next(arg, i);
+    struct logs *l = arg;
+    struct tail_at at;
+    for (size_t n = 0; n < TURN; n += at.n + 1) {
+        if (l->failed || !tail_next(l->tails[i], &at))
+            return false;
+        if (is_wanted(l, at.line, at.n))
+            show_line(l, &l->sources.all[i], now_us(), at.line, at.n);
+    }
+    return true;
 }
 
 /* A log file of an app that was not there when we began: the daemon knows whose it is. Its watch comes before
@@ -281,15 +286,13 @@ static void on_appeared(void *arg, const char *path)
     for (size_t i = before; i < l->sources.n; i++) {
         l->tails[i] = tail_new(l->sources.all[i].path);
         follow_add(l->follow, l->sources.all[i].path);
-        show_next(l, i);
     }
 }
 
 static int follow(struct logs *l)
 {
     struct follow_hooks hooks = { on_changed, on_appeared, l };
-    for (size_t i = 0; i < l->sources.n; i++)
-        show_next(l, i);
+    follow_begin(l->follow);
     for (;;) {
         flush(l);
         if (l->failed)
