@@ -111,8 +111,7 @@ static bool open_next(struct history *h)
 {
     if (h->bound == INT64_MIN)
         return false;
-    if (h->start >= 0 && segment_is_open(&h->now) && h->n) {
-        segment_close(&h->from);
+    if (h->start >= 0 && segment_is_open(&h->now) && !segment_is_open(&h->from)) {
         h->from = h->now;
         h->now = SEGMENT_NONE;
     }

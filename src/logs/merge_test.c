@@ -192,4 +192,47 @@ TEST(against_all_of_it)
     scene_done(&s);
 }
 
+/* As many as are looked for in one go: that there is no other is found out with the next file open. */
+TEST(a_file_all_of_which_is_wanted)
+{
+    static const struct {
+        const char *name;
+        int k, lines, second;
+    } files[] = { { "a", 0, 64, 3000 }, { "a.1", 0, 100, 1000 }, { "b", 1, 100, 2000 } };
+    char dir[] = "/tmp/velos-merge-XXXXXX";
+    check(mkdtemp(dir) != NULL);
+    for (size_t i = 0; i < ARRAY_LEN(files); i++) {
+        own_text path = path_join(dir, files[i].name);
+        own_text stamp = xasprintf("touch -d @%d %s", files[i].second, path);
+        own_buf text = { 0 };
+        for (int n = 0; n < files[i].lines; n++)
+            buf_addf(&text, "%d %d\n", files[i].k, files[i].second);
+        write_file(path, &text);
+        check_int(system(stamp), 0);
+    }
+    own_text a = path_join(dir, "a");
+    own_text b = path_join(dir, "b");
+    const char *paths[] = { a, b };
+    struct segment_filter filters[2] = { { 0 }, { 0 } };
+    struct got got = { .n = 0 };
+    struct merge m = { .paths = paths,
+                       .n = 2,
+                       .lines = 80,
+                       .since = INT64_MIN,
+                       .until = INT64_MAX,
+                       .now = INT64_MAX,
+                       .filters = filters,
+                       .line = on_line,
+                       .arg = &got };
+    struct tail **tails = merge_run(&m);
+    check_int(got.n, 80);
+    check_int(got.seconds[0], 2000);
+    check_int(got.seconds[79], 3000);
+    tail_free(tails[0]);
+    tail_free(tails[1]);
+    free(tails);
+    own_text command = xasprintf("rm -rf %s", dir);
+    check_int(system(command), 0);
+}
+
 UNIT_MAIN()
