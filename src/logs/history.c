@@ -27,8 +27,7 @@ struct history {
     int64_t rest_bound;  /* ... or no line there is younger */
     struct segment from; /* where the oldest taken line stands, if not in `now` */
     int64_t start;       /* ... and its offset; -1: none was taken */
-    ino_t live;          /* the file that was written to when we began ... */
-    int64_t live_size;   /* ... and its size then; 0: there was none */
+    struct stat live;    /* the file that was written to when we began; zeroes: there was none */
 };
 
 static int64_t bound_of(struct history *h, int number)
@@ -36,13 +35,12 @@ static int64_t bound_of(struct history *h, int number)
     struct stat st;
     for (int gz = 0; gz <= MIN(number, 1); gz++) {
         own_text name = number ? names_archive(h->path, number, gz) : xstrdup(h->path);
-        if (stat(name, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size == 0)
+        if (stat(name, &st) < 0 || !S_ISREG(st.st_mode))
             continue;
-        if (number == 0) {
-            h->live = st.st_ino;
-            h->live_size = st.st_size;
-        }
-        return os_filetime_ns(&st) / 1000 + LATE_US;
+        if (number == 0)
+            h->live = st;
+        if (st.st_size > 0)
+            return os_filetime_ns(&st) / 1000 + LATE_US;
     }
     return INT64_MIN;
 }
@@ -106,6 +104,15 @@ static void find_more(struct history *h, size_t most)
         h->rest_bound = segment_time(&h->now, h->path, h->found[h->n - 1]);
 }
 
+/* What has been written since we began is news. */
+static void forget_news(const struct history *h, struct segment *s)
+{
+    if (s->inode == h->live.st_ino && s->dev == h->live.st_dev)
+        s->size = MIN(s->size, h->live.st_size);
+    else if (s->number == 0)
+        s->size = 0;
+}
+
 /* The file whose lines were taken last is kept for who reads on from there. */
 static bool open_next(struct history *h)
 {
@@ -119,8 +126,10 @@ static bool open_next(struct history *h)
     h->n = h->taken = 0;
     h->all_found = true;
     h->rest_bound = h->bound;
-    if (segment_open(&h->now, h->path, h->next))
+    if (segment_open(&h->now, h->path, h->next)) {
+        forget_news(h, &h->now);
         h->all_found = false;
+    }
     find_next(h, h->next + 1);
     return true;
 }
@@ -146,14 +155,19 @@ bool history_was_taken(const struct history *h)
     return h->start >= 0;
 }
 
-/* The end as it was when we began: what has been written since is news. */
+const struct stat *history_live(const struct history *h)
+{
+    return &h->live;
+}
+
+/* The end as it was when we began. */
 static struct tail *tail_from_end(const struct history *h)
 {
     struct tail *t = tail_new(h->path);
     struct segment s = SEGMENT_NONE;
     if (!segment_open(&s, h->path, 0))
         return t;
-    s.size = s.inode == h->live ? MIN(s.size, h->live_size) : 0;
+    forget_news(h, &s);
     int64_t end = segment_end(&s);
     tail_start(t, &s, end);
     return t;

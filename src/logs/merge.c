@@ -79,8 +79,9 @@ static void go_back(const struct merge *m, struct history **histories)
 
 struct reader {
     struct tail *tail;
-    int64_t end; /* of the log itself, when we began */
-    bool past;   /* what came last was written since */
+    const struct stat *live; /* the log itself, when we began */
+    bool reached;            /* it was read from */
+    bool past;               /* what came last was written since */
     struct tail_at at;
     int64_t time;
 };
@@ -90,35 +91,44 @@ static bool is_wanted(const struct segment_filter *f, const struct tail_at *at)
     return !f->wants || f->wants(f->arg, at->line, at->n);
 }
 
+/* The place tells, since the clock may have been set back; but who finds its next file deleted has none. */
+static bool is_past(const struct merge *m, struct reader *r, int64_t time)
+{
+    if (tail_reads(r->tail, r->live)) {
+        r->reached = true;
+        return r->at.offset >= r->live->st_size;
+    }
+    return r->reached || (tail_was_outrun(r->tail) && time > m->now);
+}
+
 /* Lines of a file are in its order, whatever their times. False: that was the last one. */
 static bool read_next(const struct merge *m, struct reader *r, size_t which)
 {
     while (tail_next(r->tail, &r->at)) {
         int64_t time = tail_time(r->tail, r->at.offset);
-        if (time < m->since || time > m->until || !is_wanted(&m->filters[which], &r->at))
-            continue;
-        r->time = MAX(time, r->time);
-        r->past = time > m->now || (tail_is_live(r->tail) && r->at.offset >= r->end);
-        return true;
+        r->past = is_past(m, r, time);
+        if (r->past && !m->follow)
+            break;
+        if (time >= m->since && time <= m->until && is_wanted(&m->filters[which], &r->at)) {
+            r->time = MAX(time, r->time);
+            return true;
+        }
+        if (r->past)
+            break;
     }
     return false;
 }
 
-static int64_t size_of(const char *path)
-{
-    struct stat st;
-    return stat(path, &st) == 0 ? st.st_size : 0;
-}
-
-/* Each log to what was written since we began: somebody may write faster than we read. */
-static void go_on(const struct merge *m, struct tail *const *tails)
+/* Each log to what was written since we began: somebody may write faster than we read. A line of that has
+ * been read when it is known, so who follows is given it here. */
+static void go_on(const struct merge *m, struct tail *const *tails, const struct stat *live)
 {
     struct heap h = { .all = xcalloc(m->n + 1, sizeof(struct next)) };
     struct reader *readers = xcalloc(m->n + 1, sizeof(*readers));
     for (size_t i = 0; i < m->n; i++) {
         if (!tails[i])
             continue;
-        readers[i] = (struct reader){ .tail = tails[i], .time = INT64_MIN, .end = size_of(m->paths[i]) };
+        readers[i] = (struct reader){ .tail = tails[i], .live = &live[i], .time = INT64_MIN };
         if (read_next(m, &readers[i], i))
             h.all[h.n++] = (struct next){ readers[i].time, i };
     }
@@ -150,15 +160,18 @@ struct tail **merge_run(const struct merge *m)
 {
     struct tail **tails = xcalloc(m->n + 1, sizeof(struct tail *));
     struct history **histories = xcalloc(m->n + 1, sizeof(struct history *));
+    struct stat *live = xcalloc(m->n + 1, sizeof(*live));
     for (size_t i = 0; i < m->n; i++)
         histories[i] = history_new(m->paths[i], &m->filters[i], m->until);
     if (m->lines != SIZE_MAX)
         go_back(m, histories);
     for (size_t i = 0; i < m->n; i++) {
         tails[i] = begin(m, histories[i]);
+        live[i] = *history_live(histories[i]);
         history_free(histories[i]);
     }
     free(histories);
-    go_on(m, tails);
+    go_on(m, tails, live);
+    free(live);
     return tails;
 }

@@ -152,7 +152,7 @@ static void run(const struct scene *s, size_t lines, int64_t since, int64_t unti
         .paths = (const char *const *)s->paths,
         .n = LOGS,
         .lines = lines,
-        .now = INT64_MAX,
+        .now = 0, /* the clock was set back */
         .since = since,
         .until = until,
         .filters = filters,
@@ -233,6 +233,46 @@ TEST(a_file_all_of_which_is_wanted)
     free(tails);
     own_text command = xasprintf("rm -rf %s", dir);
     check_int(system(command), 0);
+}
+
+/* Somebody writes more than one line for each that is read. */
+struct writer {
+    const char *path;
+    int written;
+};
+
+static bool write_another(void *arg, const char *line, size_t n)
+{
+    struct writer *w = arg;
+    own_fd fd = open(w->path, O_WRONLY | O_APPEND);
+    if (w->written++ < 10000)
+        check_int(write(fd, "1\n2\n", 4), 4);
+    return false;
+}
+
+TEST(ends_beside_who_writes_faster)
+{
+    struct scene s;
+    scene_init(&s);
+    const char *path = s.paths[0];
+    struct writer w = { path, 0 };
+    struct segment_filter f = { write_another, &w };
+    struct got got = { .n = 0 };
+    struct merge m = { .paths = &path,
+                       .n = 1,
+                       .lines = SIZE_MAX,
+                       .since = INT64_MIN,
+                       .until = INT64_MAX,
+                       .now = INT64_MAX,
+                       .filters = &f,
+                       .line = on_line,
+                       .arg = &got };
+    struct tail **tails = merge_run(&m);
+    check_int(got.n, 0);
+    check(w.written <= LINES + 1);
+    tail_free(tails[0]);
+    free(tails);
+    scene_done(&s);
 }
 
 UNIT_MAIN()

@@ -19,6 +19,7 @@ struct tail {
     int64_t at;         /* the next byte to read */
     struct buf part;    /* read already, from `given` on not given out yet */
     size_t given, looked;
+    bool outrun;
 };
 
 struct tail *tail_new(const char *path)
@@ -40,9 +41,14 @@ struct tail *tail_free(struct tail *t)
     return NULL;
 }
 
-bool tail_is_live(const struct tail *t)
+bool tail_reads(const struct tail *t, const struct stat *file)
 {
-    return segment_is_open(&t->now) && t->now.number == 0;
+    return segment_is_open(&t->now) && t->now.inode == file->st_ino && t->now.dev == file->st_dev;
+}
+
+bool tail_was_outrun(const struct tail *t)
+{
+    return t->outrun;
 }
 
 const char *tail_path(const struct tail *t)
@@ -148,6 +154,7 @@ static bool open_next(struct tail *t, struct segment *next)
         return false;
     refresh_modified(t);
     int ours = find_ours(t);
+    t->outrun |= ours < 0;
     int number = ours > 0 ? ours - 1 : find_younger(t);
     for (; number >= 0; number--)
         if (segment_open(next, t->path, number))

@@ -2,6 +2,8 @@
  * rotation (rename and re-create), compression, truncation and deletion. Reads blocks, never whole files;
  * what it gives out are whole lines. */
 #pragma once
+#include <sys/stat.h>
+
 #include "base/text.h"
 #include "logs/segment.h"
 
@@ -10,7 +12,8 @@ typedef void tail_line(void *arg, const char *line, size_t n); /* without its ne
 
 struct tail *tail_new(const char *path); /* opens nothing yet: the file may come later */
 struct tail *tail_free(struct tail *t);
-bool tail_is_live(const struct tail *t); /* what it reads just now is the log itself */
+bool tail_reads(const struct tail *t, const struct stat *file); /* just now */
+bool tail_was_outrun(const struct tail *t); /* files were deleted before it came to them */
 const char *tail_path(const struct tail *t);
 
 /* The next read begins `lines` lines before the end; without this at the start. */
