@@ -43,7 +43,10 @@ struct pattern *pattern_free(struct pattern *p)
 
 bool pattern_find(struct pattern *p, const char *line, size_t n, size_t from, size_t *start, size_t *end)
 {
-    if (pcre2_match(p->code, (PCRE2_SPTR)line, n, from, 0, p->data, NULL) < 1)
+    int r = pcre2_match(p->code, (PCRE2_SPTR)line, n, from, 0, p->data, NULL);
+    if (r == PCRE2_ERROR_JIT_STACKLIMIT) /* a long line: the interpreter has more room */
+        r = pcre2_match(p->code, (PCRE2_SPTR)line, n, from, PCRE2_NO_JIT, p->data, NULL);
+    if (r < 1)
         return false;
     const PCRE2_SIZE *at = pcre2_get_ovector_pointer(p->data);
     *start = at[0];

@@ -142,6 +142,12 @@ def test_patterns(velos):
     assert "\x1b" not in velos.run("logs", "--grep", "GET", "--highlight", "GET").out
 
 
+def test_a_pattern_in_a_long_line(velos):
+    """More alternatives to come back to than the stack of compiled patterns has room for."""
+    talker(velos, "head -c 200000 /dev/zero | tr '\\0' x; echo END\n")
+    assert [len(m) for m in messages(velos, "--grep", "^(x|y)*END$")] == [200003]
+
+
 def test_what_is_json_is_shown_as_text(velos):
     velos.write("talk.sh", 'echo "say \\"hi\\""; echo oops >&2; exec sleep 1000\n')
     velos.run("start", "talk.sh", "--log-type", "json", "--out-file", "both.log", "--error-file", "both.log")
