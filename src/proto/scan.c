@@ -121,6 +121,20 @@ char *piece_text(struct piece p)
     return xstrdup(json_string_value(j));
 }
 
+char *piece_bytes(struct piece p, size_t *n)
+{
+    char *text = piece_text(p);
+    *n = text ? strlen(text) : 0;
+    if (text || p.n < 2 || p.at[0] != '"')
+        return text;
+    own_json j = json_loadb(p.at, p.n, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
+    if (!j)
+        return NULL;
+    *n = json_string_length(j);
+    text = xmalloc(*n + 1);
+    return memcpy(text, json_string_value(j), *n + 1);
+}
+
 /* A number's text with a NUL behind it; false when it is none. */
 static bool number_text(struct piece p, char out[40])
 {

@@ -19,6 +19,7 @@ void scan_members(struct piece object, const char *const *names, size_t n, struc
 bool scan_item(struct piece array, size_t *at, struct piece *item);
 
 char *piece_text(struct piece p);             /* of a string; NULL for anything else; the caller frees */
+char *piece_bytes(struct piece p, size_t *n); /* the same, with the NULs that may be in it */
 bool piece_int(struct piece p, int64_t *out); /* false when it is no integer */
 bool piece_num(struct piece p, double *out);
 bool piece_is(struct piece p, const char *text); /* as written: "true", "null", "\"online\"" */

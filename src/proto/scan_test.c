@@ -60,6 +60,11 @@ TEST(texts_are_unescaped)
     check_text(plain, "api");
     check_text(escaped, "a\n\xc3\xa9");
     check(piece_text(PIECE("12")) == NULL);
+    size_t n;
+    own_text nul = piece_bytes(PIECE("\"a\\u0000b\""), &n);
+    check_int(n, 3);
+    check(memcmp(nul, "a\0b", 4) == 0);
+    check(piece_bytes(PIECE("12"), &n) == NULL);
     check(piece_text((struct piece){ 0 }) == NULL);
 }
 

@@ -162,6 +162,26 @@ def test_what_is_json_is_shown_as_text(velos):
     assert [json.loads(line) for line in said(velos, "--raw")] == entries
 
 
+def test_patterns_and_streams_of_what_is_json(velos):
+    velos.write("talk.sh", 'echo "say \\"hi\\" to talk"; printf "nul \\000 byte\\n"; echo oops >&2; exec sleep 1000\n')
+    velos.run("start", "talk.sh", "--log-type", "json", "--out-file", "both.log", "--error-file", "both.log")
+    eventually(lambda: len(said(velos)) == 3, "all is said")
+    assert messages(velos, "--grep", '^say "hi"') == ['say "hi" to talk']
+    assert messages(velos, "--grep", "stream|message") == [], "what stands around it is not looked at"
+    assert len(said(velos, "--raw", "--grep", '"stream"')) == 3, "but as it is"
+    assert messages(velos, "--grep", "nul") == ["nul \0 byte"]
+    assert messages(velos, "--err") == ["oops"]
+    assert sorted(messages(velos, "--out")) == ["nul \0 byte", 'say "hi" to talk']
+
+
+def test_json_of_an_app_of_its_own(velos):
+    """It may look like ours, and is shown as it is."""
+    line = '{"time":"2026-11-27T04:40:05Z","level":"info","message":"logged in","user":42}'
+    talker(velos, f"echo '{line}'\n")
+    assert said(velos, "talk") == [f"talk | {line}"]
+    assert messages(velos) == [line]
+
+
 def test_instances_and_names_in_a_column(velos):
     velos.write("talk.sh", "echo instance $NODE_APP_INSTANCE; exec sleep 1000\n")
     velos.run("start", "talk.sh", "--instances", "2", "--name", "many")

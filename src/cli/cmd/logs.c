@@ -63,6 +63,7 @@ static int64_t now_us(void)
 /* What a log of type json holds: ours, so read where it lies. */
 struct entry {
     char *message; /* NULL: it is a plain line */
+    size_t n;
     char *time;
     bool err;
 };
@@ -70,13 +71,16 @@ struct entry {
 static struct entry read_entry(const char *line, size_t n)
 {
     static const char head[] = "{\"time\":\"";
-    static const char *const names[] = { "time", "stream", "message" };
+    static const char *const names[] = { "time", "stream", "app", "message" };
     struct piece v[ARRAY_LEN(names)];
     if (n < sizeof(head) || memcmp(line, head, sizeof(head) - 1) != 0 || line[n - 1] != '}')
         return (struct entry){ 0 };
     scan_members((struct piece){ line, n }, names, ARRAY_LEN(names), v);
-    struct entry found = { .time = piece_text(v[0]), .message = piece_text(v[2]) };
-    found.err = piece_is(v[1], "\"err\"");
+    struct entry found = { .err = piece_is(v[1], "\"err\"") };
+    if (!v[2].at || !(found.err || piece_is(v[1], "\"out\"")))
+        return found; /* an app's own */
+    found.message = piece_bytes(v[3], &found.n);
+    found.time = piece_text(v[0]);
     return found;
 }
 
@@ -171,7 +175,7 @@ static void show_line(struct logs *l, const struct source *s, int64_t time, cons
         entry = read_entry(line, n);
     if (entry.message) {
         line = entry.message;
-        n = strlen(line);
+        n = entry.n;
     }
     if (l->c->json) {
         add_json(l, s, &entry, time, line, n);
@@ -192,7 +196,15 @@ static void show_line(struct logs *l, const struct source *s, int64_t time, cons
 static bool is_wanted(void *arg, const char *line, size_t n)
 {
     const struct logs *l = arg;
-    return !l->grep || pattern_matches(l->grep, line, n);
+    struct entry entry = read_entry(line, n);
+    if (entry.message && !l->raw) { /* what is shown is what is looked at */
+        line = entry.message;
+        n = entry.n;
+    }
+    bool other = entry.message && !(entry.err ? l->sources.err : l->sources.out);
+    bool wanted = !other && (!l->grep || pattern_matches(l->grep, line, n));
+    entry_done(&entry);
+    return wanted;
 }
 
 /* What is there ----------------------------------------------------------------------------------------- */
@@ -223,9 +235,10 @@ static void show_last(struct logs *l)
 {
     const char **paths = xcalloc(l->sources.n + 1, sizeof(*paths));
     struct segment_filter *filters = xcalloc(l->sources.n + 1, sizeof(*filters));
+    bool all = !l->grep && l->sources.out && l->sources.err;
     for (size_t i = 0; i < l->sources.n; i++) {
         paths[i] = l->sources.all[i].path;
-        filters[i] = (struct segment_filter){ l->grep ? is_wanted : NULL, l };
+        filters[i] = (struct segment_filter){ all ? NULL : is_wanted, l };
     }
     struct merge m = {
         .paths = paths,
