@@ -93,7 +93,11 @@ static void open_door(struct world *w, int which)
 
 void world_need_notify(const struct instance *in)
 {
-    open_door(in->app->world, door_of(in));
+    struct world *w = in->app->world;
+    int wished = door_of(in);
+    open_door(w, wished);
+    if (w->doors[wished].failed) /* no abstract names on macOS */
+        open_door(w, DOOR_HOME);
 }
 
 const char *world_notify_address(const struct instance *in)
