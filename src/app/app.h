@@ -176,6 +176,10 @@ struct door {
     char *address;
 };
 
+struct strays { /* strays.h */
+    struct map by_pid;
+};
+
 struct world {
     uv_loop_t *loop;
     const char *home;
@@ -209,6 +213,7 @@ struct world {
     uv_poll_t child;
     uv_timer_t sample; /* metrics, while anything runs */
     struct strangers strangers;
+    struct strays strays;
     struct timekeeper *timekeeper; /* of all timetables, or NULL */
 
     int64_t seq;       /* of the last event */

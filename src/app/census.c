@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "app/strays.h"
 #include "base/log.h"
 
 static const struct proc_info *find(const struct census *c, pid_t pid)
@@ -174,6 +175,8 @@ int64_t census_owner(struct census *c, const struct proc_info *p)
     const struct proc_info *parent = find(c, p->ppid);
     if (found == CENSUS_NOBODY && parent)
         found = census_owner(c, parent);
+    if (found == CENSUS_NOBODY)
+        found = strays_owner(&c->world->strays, p);
     if (found == CENSUS_NOBODY)
         found = owner_by_mark(c, p);
     return *owner = found;

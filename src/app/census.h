@@ -1,9 +1,10 @@
 /* src/app/census.h: every process of the machine in one pass, and whose it is.
  *
  * A process belongs to an instance if it is in the session or group its main process leads, if its parent
- * belongs to it, or if it is an orphan whose environment carries the instance's mark (only orphans are asked:
- * reading environments is dear). A double fork with setsid() ends up as an orphan of ours, of the keeper's or
- * of init's with the mark still there; what it forks is found below it. */
+ * belongs to it, if it was known as the instance's before (strays.h), or if it is an orphan whose environment
+ * carries the instance's mark (only orphans are asked: reading environments is dear). A double fork with
+ * setsid() ends up as an orphan of ours, of the keeper's or of init's with the mark still there; what it
+ * forks is found below it. */
 #pragma once
 #include "app/app.h"
 #include "os/procstat.h"

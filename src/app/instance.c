@@ -8,6 +8,7 @@
 
 #include "app/app.h"
 #include "app/entry.h"
+#include "app/strays.h"
 #include "base/fault.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -265,6 +266,7 @@ static void begin_stop(struct instance *in)
 {
     fault_point("stop.entered");
     if (!in->signalled) {
+        strays_look(in);
         send_stop_signal(in);
         fault_point("stop.signalled");
         in->signalled = true;
@@ -281,6 +283,7 @@ static void begin_stop(struct instance *in)
 static void use_force(struct instance *in)
 {
     int64_t now = time_mono_ms();
+    strays_look(in);
     if (!in->forced) {
         in->forced = true;
         in->forced_at = now;

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "app/census.h"
+#include "app/strays.h"
 #include "base/log.h"
 #include "base/time.h"
 #include "base/units.h"
@@ -71,12 +72,16 @@ static void look_at_all(struct world *w, struct instance *const *ask, size_t n_a
     for (size_t i = 0; i < n;) {
         size_t len = 0;
         int64_t owner = owned[i].owner;
-        for (; i < n && owned[i].owner == owner; i++)
-            run[len++] = owned[i].p;
         struct instance *in = world_instance(w, owner);
+        for (; i < n && owned[i].owner == owner; i++) {
+            run[len++] = owned[i].p;
+            if (in)
+                strays_note(&w->strays, owned[i].p, in);
+        }
         if (in && in->pid)
             usage_look(&in->usage, run, len, in->pid, now, procstat_ticks_per_second());
     }
+    strays_seen_all(&w->strays);
     for (size_t i = 0; i < n_ask; i++)
         if (ask[i]->life == LIFE_ONLINE)
             check_limit(ask[i]);

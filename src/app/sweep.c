@@ -75,7 +75,7 @@ static enum found settle(struct census *c, struct instance *in)
 static bool has_only_mains(const struct world *w)
 {
     pid_t *children;
-    ssize_t n = w->adoptions ? -1 : procstat_children(&children);
+    ssize_t n = w->adoptions ? -1 : procstat_children(getpid(), &children);
     if (n < 0)
         return false;
     bool only = true;

@@ -8,6 +8,7 @@
 
 #include "app/app.h"
 #include "app/entry.h"
+#include "app/strays.h"
 #include "app/timetable.h"
 #include "base/fault.h"
 #include "base/log.h"
@@ -77,6 +78,7 @@ void world_done(struct world *w)
     w->ledger = ledger_free(w->ledger);
     fd_done(&w->ledger_fd);
     free(w->strangers.pids);
+    strays_done(&w->strays);
     for (int i = 0; i < TRANSIT_FDS; i++)
         fd_done(&w->transit[i]);
     map_done(&w->by_id);

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from datetime import datetime
+from pathlib import Path
 
 import pytest
 
@@ -85,6 +86,34 @@ def test_nobody_is_left_after(velos, command):
     assert not any(map(alive, pids))
     if command == "restart":
         assert velos.pid("family") not in pids
+
+
+CLEARED = "trap 'sleep 1000 &' USR1; setsid env -i sleep 1000 & echo left $!; while :; do wait; done"
+
+
+def cleared(velos, *options):
+    """An app whose child has a session of its own and nothing of velos's in its environment: that one's pid."""
+    velos.run("start", "/bin/sh", "--name", "app", *options, "--", "-c", CLEARED)
+    pid = int(velos.wait_log("app", r"^left (\d+)$")[1])
+    eventually(lambda: Path(f"/proc/{pid}/comm").read_text() == "sleep\n" and proc_stat(pid)[3] == str(pid), "a session of its own")
+    return pid
+
+
+@pytest.mark.parametrize("command", ["stop", "delete", "restart"])
+def test_who_cleared_his_environment_is_not_left(velos, command):
+    pid = cleared(velos)
+    velos.run(command, "app")
+    assert not alive(pid)
+
+
+def test_who_cleared_his_environment_is_not_left_by_a_crash(velos):
+    pid = cleared(velos, "--max-restarts", "0")
+    os.kill(velos.pid("app"), signal.SIGUSR1)  # one more, that it is seen when all have been looked at
+    eventually(lambda: velos.json("info", "app")[0]["processes"] == 3, "three processes")
+    os.kill(velos.pid("app"), signal.SIGKILL)
+    eventually(lambda: velos.app("app")["status"] == "errored", "errored")
+    velos.run("stop", "app")
+    assert not alive(pid)
 
 
 def test_the_list_says_how_it_was_killed(velos):

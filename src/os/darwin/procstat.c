@@ -83,7 +83,7 @@ ssize_t procstat_all(struct proc_info **out, size_t *vanished, procstat_skip *sk
     return len;
 }
 
-ssize_t procstat_children(pid_t **out)
+ssize_t procstat_children(pid_t pid, pid_t **out)
 {
     return -1;
 }

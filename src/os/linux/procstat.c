@@ -147,11 +147,13 @@ static bool add_children(int tasks, const char *tid, struct buf *text)
 }
 
 /* A child is the child of a thread. */
-ssize_t procstat_children(pid_t **out)
+ssize_t procstat_children(pid_t pid, pid_t **out)
 {
     own_buf text = { 0 };
+    char path[32];
+    snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
     bool whole = access("/proc/thread-self/children", R_OK) == 0;
-    DIR *tasks = whole ? opendir("/proc/self/task") : NULL;
+    DIR *tasks = whole ? opendir(path) : NULL;
     for (struct dirent *d; tasks && whole && (d = readdir(tasks));)
         if (d->d_name[0] != '.')
             whole = add_children(dirfd(tasks), d->d_name, &text);
