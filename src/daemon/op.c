@@ -232,6 +232,11 @@ void op_add(struct op *o, struct app *a, enum op_kind kind)
     world_touch(a);
 }
 
+bool op_is_last(const struct app *a, enum op_kind kind)
+{
+    return !list_empty(&a->requests) && container_of(a->requests.prev, struct item, link)->kind == kind;
+}
+
 void op_cancel(struct op *o)
 {
     op_free(o);

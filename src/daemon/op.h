@@ -21,6 +21,7 @@ void op_when_done(struct op *o, op_ended *done); /* called after the answer */
 void op_warn(struct op *o, const char *text);    /* "warning" in the answer */
 void op_fail(struct op *o, const struct err *e); /* in place of op_go: the answer is an error */
 void op_go(struct op *o);
+bool op_is_last(const struct app *a, enum op_kind kind); /* is this what is asked of the app last? */
 void op_cancel(struct op *o); /* before op_go, with nothing added yet: the request was answered otherwise */
 
 void op_advance(void *daemon, struct app *a); /* world.advance */

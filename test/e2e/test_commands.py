@@ -272,6 +272,19 @@ def slow_to_stop(velos):
     return velos
 
 
+@pytest.mark.parametrize("earlier, code, status", [("stop", 0, "online"), ("delete", 1, None)])
+def test_the_start_of_a_file_after_a_stop_is_one(slow_to_stop, earlier, code, status):
+    """Who stops is not left alone: the app would be stopped after its start."""
+    with slow_to_stop.events() as rpc:
+        first = slow_to_stop.popen(earlier, "app")
+        rpc.wait_event(lambda e: e["event"] == "stopping", "it is at work")
+        result = slow_to_stop.run("start", check=False)
+    assert first.wait(10) == 0
+    assert result.code == code, str(result)
+    assert slow_to_stop.list().get("app", {}).get("status") == status
+    assert status or "app: is being deleted" in result.err
+
+
 @pytest.mark.parametrize("later, number", [(["scale", "app", "-1"], 1), (["scale", "app", "+2"], 4), (["restart", "velos.toml"], 3)])
 def test_the_later_number_counts(slow_to_stop, later, number):
     """Also while instances that an earlier scale takes away are still there."""

@@ -47,8 +47,16 @@ static bool is_idle(const struct app *a)
     return l == LIFE_STOPPED || l == LIFE_ERRORED;
 }
 
-/* The name is taken. A repeated request made the app itself; a file's apps take the new settings when idle.
- */
+static void refuse_deleted(struct op *o, const char *name)
+{
+    struct err e;
+    err_set(&e, ERR_EXISTS, "%s: is being deleted", name);
+    err_hint(&e, "try again");
+    op_add_error(o, name, &e);
+}
+
+/* The name is taken. A repeated request made the app itself; a file's apps take the new settings when idle,
+ * or about to be. */
 static void start_taken(struct request *r, struct op *o, struct app *a, struct app_spec *take_spec,
                         char *const *env, bool apply)
 {
@@ -62,7 +70,10 @@ static void start_taken(struct request *r, struct op *o, struct app *a, struct a
                  take_spec->name);
         op_add_error(o, take_spec->name, &e);
         app_spec_free(take_spec);
-    } else if (is_idle(a) && list_empty(&a->requests)) {
+    } else if (op_is_last(a, OP_DELETE)) {
+        refuse_deleted(o, take_spec->name);
+        app_spec_free(take_spec);
+    } else if (op_is_last(a, OP_STOP) || (is_idle(a) && list_empty(&a->requests))) {
         app_set_spec(a, take_spec, env);
         op_add(o, a, OP_START);
     } else {
@@ -88,11 +99,9 @@ static void start_one(struct request *r, struct op *o, const json_t *json, char 
     struct app *taken = world_find(&r->daemon->world, spec->name);
     if (taken && !taken->removing)
         start_taken(r, o, taken, steal(spec), env, apply);
-    else if (taken) {
-        err_set(&e, ERR_EXISTS, "%s: is being deleted", spec->name);
-        err_hint(&e, "try again");
-        op_add_error(o, name, &e);
-    } else
+    else if (taken)
+        refuse_deleted(o, spec->name);
+    else
         start_new(r, o, steal(spec), env);
 }
 
