@@ -142,6 +142,12 @@ def test_patterns(velos):
     assert "\x1b" not in velos.run("logs", "--grep", "GET", "--highlight", "GET").out
 
 
+def test_no_old_line_without_an_end(velos):
+    talker(velos, "echo once; printf 'password: '\n")
+    assert messages(velos, "--since", "1h") == ["once", "password: "]
+    assert messages(velos, "--since", f"@{time.time() + 1:.6f}") == []
+
+
 def test_a_pattern_in_a_long_line(velos):
     """More alternatives to come back to than the stack of compiled patterns has room for."""
     talker(velos, "head -c 200000 /dev/zero | tr '\\0' x; echo END\n")

@@ -262,7 +262,8 @@ static void last_words(struct logs *l)
 {
     struct tail_at at;
     for (size_t i = 0; i < l->sources.n; i++)
-        if (tail_rest(l->tails[i], &at) && is_wanted(l, at.line, at.n) && l->until == INT64_MAX)
+        if (tail_rest(l->tails[i], &at) && is_wanted(l, at.line, at.n) && l->until == INT64_MAX &&
+            (l->follow || tail_time(l->tails[i], at.offset) >= l->since))
             show_line(l, &l->sources.all[i], now_us(), at.line, at.n);
     flush(l);
 }
