@@ -1,5 +1,6 @@
 #include "logs/history.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 
@@ -27,6 +28,7 @@ struct history {
     int64_t rest_bound;  /* ... or no line there is younger */
     struct segment from; /* where the oldest taken line stands, if not in `now` */
     int64_t start;       /* ... and its offset; -1: none was taken */
+    int error;           /* errno of a file that could not be opened, or 0 */
     struct stat live;    /* the file that was written to when we began; zeroes: there was none */
 };
 
@@ -113,6 +115,14 @@ static void forget_news(const struct history *h, struct segment *s)
         s->size = 0;
 }
 
+static bool open_segment(struct history *h, struct segment *s)
+{
+    bool opened = segment_open(s, h->path, h->next);
+    if (!opened && errno != ENOENT)
+        h->error = errno;
+    return opened;
+}
+
 /* The file whose lines were taken last is kept for who reads on from there. */
 static bool open_next(struct history *h)
 {
@@ -126,7 +136,7 @@ static bool open_next(struct history *h)
     h->n = h->taken = 0;
     h->all_found = true;
     h->rest_bound = h->bound;
-    if (segment_open(&h->now, h->path, h->next)) {
+    if (open_segment(h, &h->now)) {
         forget_news(h, &h->now);
         h->all_found = false;
     }
@@ -153,6 +163,11 @@ void history_back(struct history *h)
 bool history_was_taken(const struct history *h)
 {
     return h->start >= 0;
+}
+
+int history_error(const struct history *h)
+{
+    return h->error;
 }
 
 const struct stat *history_live(const struct history *h)
@@ -188,7 +203,7 @@ struct tail *history_since(struct history *h, int64_t time)
     struct tail *t = tail_new(h->path);
     struct segment oldest = SEGMENT_NONE, s = SEGMENT_NONE;
     for (int missing = 0; missing < GAP_MOST && h->bound != INT64_MIN && h->bound >= time;) {
-        if (segment_open(&s, h->path, h->next)) {
+        if (open_segment(h, &s)) {
             segment_close(&oldest);
             oldest = s;
             s = SEGMENT_NONE;

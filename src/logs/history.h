@@ -19,6 +19,7 @@ void history_back(struct history *h); /* takes that line */
 bool history_was_taken(const struct history *h); /* at least one line */
 /* The log itself as it was when this began: what is written from then on is news. Zeroes: there was none. */
 const struct stat *history_live(const struct history *h);
+int history_error(const struct history *h); /* errno of a file that is there and could not be read; or 0 */
 /* A tail that begins with the oldest line that was taken; none was: at the end, as it was. */
 struct tail *history_tail(struct history *h);
 /* A tail that begins with the first line of that time or later, or a little before. */

@@ -168,6 +168,9 @@ struct tail **merge_run(const struct merge *m)
     for (size_t i = 0; i < m->n; i++) {
         tails[i] = begin(m, histories[i]);
         live[i] = *history_live(histories[i]);
+        int error = history_error(histories[i]);
+        if (error && m->unread)
+            m->unread(m->arg, i, error);
         history_free(histories[i]);
     }
     free(histories);

@@ -12,6 +12,7 @@ struct merge {
     const struct segment_filter *filters; /* one a path */
     /* A line, wanted and within the limits; false: no more is wanted. */
     bool (*line)(void *arg, size_t which, int64_t time, const char *text, size_t n);
+    void (*unread)(void *arg, size_t which, int error); /* a file is there and cannot be opened */
     void *arg;
 };
 

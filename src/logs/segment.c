@@ -21,8 +21,12 @@ static bool open_one(struct segment *s, const char *path, int number, bool gz)
     struct stat st;
     own_text name = number ? names_archive(path, number, gz) : xstrdup(path);
     own_fd fd = open(name, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-    if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+    if (fd < 0 || fstat(fd, &st) < 0)
         return false;
+    if (!S_ISREG(st.st_mode)) {
+        errno = ENOENT;
+        return false;
+    }
     *s = (struct segment){
         .fd = steal_fd(fd),
         .number = number,
@@ -38,7 +42,7 @@ static bool open_one(struct segment *s, const char *path, int number, bool gz)
 /* Uncompressed first: while an archive is being replaced both are there. */
 bool segment_open(struct segment *s, const char *path, int number)
 {
-    return open_one(s, path, number, false) || (number && open_one(s, path, number, true));
+    return open_one(s, path, number, false) || (number && errno == ENOENT && open_one(s, path, number, true));
 }
 
 void segment_close(struct segment *s)

@@ -22,7 +22,7 @@ struct segment {
 };
 #define SEGMENT_NONE ((struct segment){ .fd = -1 })
 
-/* Regular files alone: an app may log to /dev/null or into a pipe. */
+/* Regular files alone: an app may log to /dev/null or into a pipe. False and errno; ENOENT: there is none. */
 bool segment_open(struct segment *s, const char *path, int number);
 void segment_close(struct segment *s);
 bool segment_is_open(const struct segment *s);

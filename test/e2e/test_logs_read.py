@@ -4,6 +4,7 @@ import gzip
 import json
 import os
 import re
+import resource
 import shutil
 import signal
 import struct
@@ -140,6 +141,16 @@ def test_patterns(velos):
     assert "\x1b[1;30;43m404\x1b[0m" in painted
     assert "\x1b[1;30;43mGET\x1b[0m" in velos.run("logs", "--grep", "GET", "--highlight", "GET", "--color", "always").out
     assert "\x1b" not in velos.run("logs", "--grep", "GET", "--highlight", "GET").out
+
+
+def test_what_cannot_be_read_is_said(velos):
+    (velos.home / "logs").mkdir(parents=True)
+    for i in range(40):
+        (velos.home / f"logs/app{i}-out.log").write_text("line\n")
+    few = velos.run("logs", "-n", "100", preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (30, 30)))
+    assert len(few.out.splitlines()) < 40
+    assert f"{40 - len(few.out.splitlines())} log files could not be read" in few.err and "Too many open files" in few.err
+    assert velos.run("logs", "-n", "100").err == ""
 
 
 def test_no_old_line_without_an_end(velos):

@@ -34,6 +34,7 @@ struct logs {
     int64_t since, until;
     bool raw, color, times;
     int width;      /* of the widest label */
+    size_t unread;  /* logs that could not be opened */
     struct buf out; /* gathered, written in one go */
     struct err *e;
     bool failed;
@@ -216,6 +217,14 @@ static bool on_line(void *arg, size_t which, int64_t time, const char *line, siz
     return !l->failed;
 }
 
+/* One word about the first: where there are no descriptors left they are many. */
+static void on_unread(void *arg, size_t which, int error)
+{
+    struct logs *l = arg;
+    if (l->unread++ == 0)
+        out_note("%s: %s", l->sources.all[which].path, strerror(error));
+}
+
 static void settle_labels(struct logs *l)
 {
     for (size_t i = 0; i < l->sources.n; i++) {
@@ -250,9 +259,12 @@ static void show_last(struct logs *l)
         .until = l->until,
         .filters = filters,
         .line = on_line,
+        .unread = on_unread,
         .arg = l,
     };
     l->tails = merge_run(&m);
+    if (l->unread > 1)
+        out_note("%zu log files could not be read", l->unread);
     free(paths);
     free(filters);
 }
