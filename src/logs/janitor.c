@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -38,8 +39,8 @@ struct janitor {
     void *arg;
 };
 
-/* The number of the oldest archive that is not compressed; 0: none. */
-static int find_oldest(const char *path)
+/* The number of the oldest archive that is not compressed, of those below; 0: none. */
+static int find_oldest(const char *path, int below)
 {
     own_text folder = path_dir(path);
     int oldest = 0;
@@ -48,23 +49,36 @@ static int find_oldest(const char *path)
         return 0;
     for (const struct dirent *entry; (entry = readdir(d));) {
         struct names_found f = names_parse(path_base(path), entry->d_name);
-        if (f.kind == NAMES_ARCHIVE && !f.gz)
+        if (f.kind == NAMES_ARCHIVE && !f.gz && f.number < below)
             oldest = MAX(oldest, f.number);
     }
     closedir(d);
     return oldest;
 }
 
-/* The oldest goes first: it is the one nobody reads. It may move on to the next number while we look. */
-static int open_oldest(const char *path)
+/* It may move on to the next number while we look. */
+static int open_archive(const char *path, int number)
 {
-    for (int i = find_oldest(path), last = i + 8; i > 0 && i < last; i++) {
+    struct stat st;
+    for (int i = number; i < number + 8; i++) {
         own_text name = names_archive(path, i, false);
-        int fd = open(name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+        own_fd fd = open(name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+        if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+            return steal_fd(fd);
         if (fd >= 0 || errno != ENOENT)
-            return fd;
+            return -1;
     }
     return -1;
+}
+
+/* The oldest goes first: it is the one nobody reads. One that cannot be opened, or is no file (the log was a
+ * symbolic link), does not keep the others from it. */
+static int open_oldest(const char *path)
+{
+    int fd = -1;
+    for (int i = find_oldest(path, INT_MAX); fd < 0 && i > 0; i = find_oldest(path, i))
+        fd = open_archive(path, i);
+    return fd;
 }
 
 /* As old and as readable as what it was made from. */

@@ -139,6 +139,23 @@ def test_each_line_once_whoever_dies(velos, ledger, monkeypatch):
     assert rotations > 20 and meddler.flushes and meddler.reopens
 
 
+def test_an_archive_that_cannot_be_compressed(velos, ledger):
+    """The log was a symbolic link, which is its first archive now: the others are compressed all the same."""
+    (velos.work / "real").mkdir()
+    log = velos.work / "linked.log"
+    log.symlink_to("real/linked.log")
+    velos.run(
+        "start",
+        velos.write("velos.toml", logger("app", ledger) + f'out_file = "{log}"\nlog_max_size = "8K"\nlog_retain_count = 100\nlog_compress = true\n'),
+    )
+    eventually(lambda: len(archives(log)) > 5, "it is rotated")
+    velos.run("stop", "app")
+    eventually(lambda: is_complete(log, "raw", ledger, "app"), "all has arrived")
+    eventually(lambda: [p for p in archives(log)[:-1] if p.suffix != ".gz"] == [archives(log)[0]], "all but the link are compressed")
+    assert archives(log)[0].is_symlink()
+    check_lines(read_all(log).decode().splitlines(), "app", ledger)
+
+
 def test_an_index_for_each_file_and_no_other(velos, ledger):
     """The archive that is deleted hands its index on to the new log."""
     velos.write("velos.toml", logger("fast", ledger) + 'log_max_size = "64K"\nlog_retain_count = 3\n')
