@@ -116,6 +116,8 @@ static size_t inflate_some(struct inflater *i, char *out, size_t n)
         if (i->z.avail_in == 0 && !feed(i))
             break;
         int r = inflate(&i->z, Z_NO_FLUSH);
+        if (r == Z_STREAM_END) /* others join their archives: there may be another member */
+            r = inflateReset(&i->z);
         i->ended = r != Z_OK && r != Z_BUF_ERROR;
     }
     size_t got = MIN(n, (size_t)1 << 30) - i->z.avail_out;

@@ -273,10 +273,9 @@ def test_an_archive_of_somebody_else(velos):
     talker(velos, "echo now\n")
     log = velos.home / "logs/talk-out.log"
     (log.parent / "talk-out.log.1").write_text("before 1\nbefore 2\n")
-    with gzip.open(log.parent / "talk-out.log.2.gz", "wt") as old:
-        old.write("long ago\n")
+    (log.parent / "talk-out.log.2.gz").write_bytes(gzip.compress(b"long ago\n") + gzip.compress(b"less long ago\n"))
     for path, age in (("talk-out.log.1", 100), ("talk-out.log.2.gz", 200)):
         os.utime(log.parent / path, (time.time() - age, time.time() - age))
-    assert messages(velos, "--lines", "10") == ["long ago", "before 1", "before 2", "now"]
+    assert messages(velos, "--lines", "10") == ["long ago", "less long ago", "before 1", "before 2", "now"]
     shutil.copy(log.parent / "talk-out.log.1", log.parent / "talk-out.log.old")
-    assert messages(velos, "--lines", "10") == ["long ago", "before 1", "before 2", "now"]
+    assert messages(velos, "--lines", "10") == ["long ago", "less long ago", "before 1", "before 2", "now"]
