@@ -162,6 +162,7 @@ void sink_look(struct sink_env *env, struct sink *s)
     if (st.st_size < s->offset) {
         marks_empty(env->marks, marks_of(s));
         note(env, s, SINK_NOTE_TRUNCATED, 0);
+        s->unended = s->unended && st.st_size > 0;
     }
     if (st.st_size != s->offset) { /* or somebody has appended to it */
         s->offset = st.st_size;

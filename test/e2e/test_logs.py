@@ -1,6 +1,7 @@
 """`velos logs`: the tail of both streams, and following through restarts and the death of the daemon."""
 
 import os
+import re
 import signal
 import subprocess
 
@@ -158,6 +159,19 @@ def test_a_truncated_file_goes_on(velos):
     (velos.work / "go").write_text("\n")
     velos.wait_log("talk", "after")
     assert path.read_bytes() == b"after\n"
+
+
+def test_a_file_truncated_within_a_line(velos):
+    """What comes next has its date, though the line began before."""
+    velos.write("talk.sh", "head -c 20000 /dev/zero | tr '\\0' x; read -r _ < go; echo end; exec sleep 1000\n")
+    os.mkfifo(velos.work / "go")
+    velos.run("start", "talk.sh", "--log-date-format", "%Y|")
+    log = velos.home / "logs/talk-out.log"
+    eventually(lambda: log.exists() and log.stat().st_size == 20005, "its head is there")
+    os.truncate(log, 0)
+    (velos.work / "go").write_text("\n")
+    eventually(lambda: "end" in log.read_text(), "its end is there")
+    assert re.fullmatch(r"\d{4}\|end\n", log.read_text())
 
 
 @pytest.mark.parametrize("same", [False, True], ids=["own files", "one file"])
