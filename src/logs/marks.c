@@ -195,17 +195,19 @@ static bool read_all(int fd, char *out, size_t n)
     return true;
 }
 
-/* The clock may have been set back, and marks of a file that was truncated may be left: neither goes back. */
+/* The clock may have been set back, and marks of a file that was truncated may be left: neither goes back.
+ * The later clock is believed, else all that comes until it has caught up would be of one time, in the
+ * future. */
 static size_t straighten(struct mark *m, size_t n, int64_t size)
 {
     size_t used = 0;
     for (size_t i = 0; i < n; i++) {
         if (m[i].offset < 0 || m[i].offset > size || (used && m[i].offset < m[used - 1].offset))
             continue;
-        if (used && m[i].time < m[used - 1].time)
-            m[i].time = m[used - 1].time;
         m[used++] = m[i];
     }
+    for (size_t i = used; i-- > 1;)
+        m[i - 1].time = MIN(m[i - 1].time, m[i].time);
     return used;
 }
 
