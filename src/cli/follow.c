@@ -1,7 +1,7 @@
 /* One watch a file and one a folder (os/filewatch.h). A watch belongs to an inode: after a rotation it goes
  * with the old file, so a file's watch is renewed each time its name appears, before the file is read: what
  * is written in between is then told or read. Where there are no watches (too many users of them, or not on
- * this system) the files are looked at four times a second instead. */
+ * this system), and while a folder is gone, the files are looked at four times a second instead. */
 #include "cli/follow.h"
 
 #include <signal.h>
@@ -20,10 +20,12 @@ struct file {
     char *path;
     int wd;       /* -1: not there */
     bool touched; /* to be told; at first it is */
+    bool gone;    /* its name, and the folder was looked at for that */
 };
 struct folder {
     char *path;
-    int wd;
+    int wd;       /* -1: not watched */
+    bool doubted; /* it may be another one's, that had the name */
 };
 
 struct follow {
@@ -89,6 +91,7 @@ static void renew(struct follow *f, size_t n)
 {
     struct file *file = &f->files[n];
     int wd = f->fd < 0 ? -1 : os_filewatch_file(f->fd, file->path);
+    file->gone = file->gone && wd < 0;
     if (wd == file->wd)
         return;
     if (file->wd >= 0) {
@@ -107,7 +110,7 @@ void follow_folder(struct follow *f, const char *path)
             return;
     f->folders = xrealloc(f->folders, (f->n_folders + 1) * sizeof(*f->folders));
     int wd = f->fd < 0 ? -1 : os_filewatch_folder(f->fd, path);
-    f->folders[f->n_folders++] = (struct folder){ xstrdup(path), wd };
+    f->folders[f->n_folders++] = (struct folder){ xstrdup(path), wd, false };
 }
 
 void follow_add(struct follow *f, const char *path)
@@ -115,7 +118,7 @@ void follow_add(struct follow *f, const char *path)
     own_text folder = path_dir(path);
     follow_folder(f, folder);
     f->files = xrealloc(f->files, (f->n_files + 1) * sizeof(*f->files));
-    f->files[f->n_files++] = (struct file){ xstrdup(path), -1, true };
+    f->files[f->n_files++] = (struct file){ xstrdup(path), -1, true, false };
     renew(f, f->n_files - 1);
 }
 
@@ -127,7 +130,44 @@ static void touch_all(struct follow *f)
     }
 }
 
-static const struct folder *find_folder(const struct follow *f, int wd)
+static bool lacks_watch(const struct follow *f)
+{
+    for (size_t i = 0; i < f->n_folders; i++)
+        if (f->folders[i].wd < 0 || f->folders[i].doubted)
+            return true;
+    return false;
+}
+
+/* The same folder has the same watch: then nothing of it is missed. */
+static void renew_folders(struct follow *f)
+{
+    for (size_t i = 0; i < f->n_folders && f->fd >= 0; i++) {
+        struct folder *folder = &f->folders[i];
+        if (folder->wd >= 0 && !folder->doubted)
+            continue;
+        int wd = os_filewatch_folder(f->fd, folder->path);
+        if (wd < 0)
+            continue;
+        if (folder->wd >= 0 && folder->wd != wd)
+            os_filewatch_drop(f->fd, folder->wd);
+        folder->wd = wd;
+        folder->doubted = false;
+    }
+}
+
+/* A deleted folder tells nothing while one of its files is held open. */
+static void look_for_name(struct follow *f, struct file *file)
+{
+    if (file->gone || access(file->path, F_OK) == 0)
+        return;
+    file->gone = true;
+    own_text folder = path_dir(file->path);
+    for (size_t i = 0; i < f->n_folders; i++)
+        if (strcmp(f->folders[i].path, folder) == 0)
+            f->folders[i].doubted = true;
+}
+
+static struct folder *find_folder(const struct follow *f, int wd)
 {
     for (size_t i = 0; i < f->n_folders; i++)
         if (f->folders[i].wd == wd)
@@ -162,10 +202,12 @@ static void on_news(void *arg, const struct os_filewatch_news *news)
         touch_all(f);
         return;
     }
-    const struct folder *in = find_folder(f, news->watch);
+    struct folder *in = find_folder(f, news->watch);
     size_t n = (size_t)map_get(&f->by_wd, (uint64_t)news->watch);
     if (in && news->name)
         on_name(f, in, news->name, r->hooks);
+    else if (in)
+        in->doubted = true;
     else if (n)
         f->files[n - 1].touched = true;
 }
@@ -175,7 +217,7 @@ static int time_left(const struct follow *f)
     for (size_t i = 0; i < f->n_files; i++)
         if (f->files[i].touched)
             return 0;
-    return f->fd < 0 ? LOOK_MS : -1;
+    return lacks_watch(f) ? LOOK_MS : -1;
 }
 
 enum follow_end follow_wait(struct follow *f, const struct follow_hooks *hooks)
@@ -186,14 +228,17 @@ enum follow_end follow_wait(struct follow *f, const struct follow_hooks *hooks)
         return FOLLOW_INTERRUPTED;
     if (r > 0 && p[1].revents)
         return FOLLOW_UNREAD;
-    if (f->fd < 0)
+    if (lacks_watch(f)) {
+        renew_folders(f);
         touch_all(f);
-    else
+    }
+    if (f->fd >= 0)
         os_filewatch_read(f->fd, on_news, &(struct reading){ f, hooks });
     for (size_t i = 0; i < f->n_files; i++) {
         if (!f->files[i].touched)
             continue;
         f->files[i].touched = hooks->changed(hooks->arg, i);
+        look_for_name(f, &f->files[i]);
     }
     return FOLLOW_ON;
 }

@@ -14,7 +14,7 @@ void os_filewatch_drop(int fd, int watch); /* one that went by itself: no harm *
 
 struct os_filewatch_news {
     int watch;
-    const char *name; /* what appeared in a folder, or NULL */
+    const char *name; /* what appeared in a folder; or NULL: of a folder, that it was moved or deleted */
     bool lost;        /* some news were: look at everything */
 };
 typedef void os_filewatch_told(void *arg, const struct os_filewatch_news *news);

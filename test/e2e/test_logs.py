@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 
@@ -120,6 +121,17 @@ def test_follow_at_speed_loses_nothing(velos):
         follower.wait(f"fast {pid} 50000", 30)
         numbers = [int(line.split()[2]) for line in follower.path.read_text().splitlines() if line.startswith("fast ")]
         assert numbers == list(range(1, 50001))
+
+
+@pytest.mark.parametrize("go", [shutil.rmtree, lambda folder: folder.rename(f"{folder}.old")], ids=["deleted", "moved"])
+def test_follow_though_the_folder_goes(velos, go):
+    log = velos.work / "there/steady.log"
+    velos.run("start", BINARIES / "logger", "--name", "steady", "--out-file", log, "--", "steady", velos.work, "0", "1", "20")
+    with Follower(velos, "steady") as follower:
+        follower.wait("steady")
+        go(log.parent)
+        eventually(lambda: log.exists() and log.read_text(), "the log is made anew")
+        follower.wait(log.read_text().splitlines()[0])
 
 
 def test_follow_what_is_faster_than_its_reader(velos):

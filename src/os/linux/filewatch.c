@@ -5,7 +5,8 @@
 
 enum {
     OF_FILE = IN_MODIFY | IN_ATTRIB, /* IN_ATTRIB: also a truncation by name, and the last link going */
-    OF_FOLDER = IN_CREATE | IN_MOVED_TO | IN_ONLYDIR,
+    OF_FOLDER =
+        IN_CREATE | IN_MOVED_TO | IN_MOVE_SELF | IN_ONLYDIR, /* IN_IGNORED when it goes comes unasked */
 };
 
 int os_filewatch_new(void)
