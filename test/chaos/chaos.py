@@ -293,11 +293,17 @@ class Chaos:
         assert self.velos.processes(apps_only=True) == {}
         return sum(self.check_log(n) for n in self.starts)
 
-    def check_log(self, name):
-        """All files of a log, the oldest first: each line of each process once, in order."""
+    def read_log(self, name):
+        """All files of a log, the oldest first."""
         folder = self.velos.home / "logs"
         archives = sorted(folder.glob(f"{name}-out.log.*"), key=lambda p: -int(p.name.rpartition(".")[2]))
-        text = "".join(p.read_text(errors="replace") for p in [*archives, folder / f"{name}-out.log"])
+        return "".join(p.read_text(errors="replace") for p in [*archives, folder / f"{name}-out.log"] if p.exists())
+
+    def check_log(self, name):
+        """Each line of each process once, in order, once all has left the pipe: a stop does not wait for that."""
+        written = {int(p.name.split(".")[1]): int.from_bytes(p.read_bytes(), "little") for p in self.ledger.glob(f"{name}.*")}
+        eventually(lambda: self.read_log(name).count("\n") >= sum(written.values()), f"{name}: all is in the file")
+        text = self.read_log(name)
         logged = {}
         for number, line in enumerate(text.splitlines(), 1):
             words = line.split()
@@ -305,7 +311,6 @@ class Chaos:
             pid, seq = int(words[1]), int(words[2])
             assert seq == logged.get(pid, 0) + 1, f"{name}, line {number}: {seq} of {pid} after {logged.get(pid, 0)}"
             logged[pid] = seq
-        written = {int(p.name.split(".")[1]): int.from_bytes(p.read_bytes(), "little") for p in self.ledger.glob(f"{name}.*")}
         assert len(written) == self.starts[name], f"{name}: {len(written)} processes, {self.starts[name]} were asked for"
         for pid, count in written.items():
             assert logged.get(pid, 0) - count in (0, 1), f"{name}, pid {pid}: wrote {count}, logged {logged.get(pid, 0)}"

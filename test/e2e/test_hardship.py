@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from harness import BINARIES, BUILD, SLOW, alive, eventually, proc_stat
-from test_unkillable import check_log
+from test_unkillable import check_log_of
 
 
 @pytest.fixture
@@ -47,8 +47,8 @@ def test_stopped_for_a_while(velos, seconds):
     eventually(lambda: velos.app("b")["restarts"] == 1, "the death is seen")
     assert velos.pid("a") == a and velos.daemon()["pid"] == daemon
     velos.run("stop", "all")
-    check_log(velos.log("a"), "a", ledger, 1)
-    check_log(velos.log("b"), "b", ledger, 2)
+    check_log_of(velos, "a", ledger, 1)
+    check_log_of(velos, "b", ledger, 2)
 
 
 def test_out_of_descriptors(loop):
@@ -150,7 +150,7 @@ def test_a_velosd_that_crashes_in_a_loop(velos):
     assert velos.pid("a") == a and velos.app("a")["restarts"] == 0
     assert (velos.home / "velosd.lock").read_text() == ""
     velos.run("stop", "a")
-    check_log(velos.log("a"), "a", ledger, 1)
+    check_log_of(velos, "a", ledger, 1)
 
 
 @pytest.mark.parametrize("velosd", ["#!/bin/sh\nexit 1\n", None])

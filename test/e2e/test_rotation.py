@@ -41,7 +41,7 @@ def is_complete(log, kind, ledger, name):
     """What was written last has arrived; one line more if the app was killed before it could note it."""
     try:
         lines = log.read_bytes().decode().splitlines() or read(archives(log)[-2]).decode().splitlines()
-    except FileNotFoundError:  # it is being rotated
+    except (FileNotFoundError, IndexError):  # it is being rotated; or it was flushed, and the next lines are on their way
         return False
     return bool(lines) and int(plain(lines[-1], kind).split()[2]) - written(ledger, name) in (0, 1)
 

@@ -165,6 +165,17 @@ class People:
         self.await_birth(name, self.velos.pid(name))
 
 
+def ledgers(ledger: Path, name: str) -> dict[int, int]:
+    """How many lines each process of this app has written."""
+    return {int(p.name.split(".")[1]): int.from_bytes(p.read_bytes(), "little") for p in ledger.glob(f"{name}.*")}
+
+
+def check_log_of(velos, name: str, ledger: Path, starts: int) -> int:
+    """Once all that a stopped app wrote has left its pipe: a stop does not wait for that."""
+    eventually(lambda: velos.log(name).count("\n") >= sum(ledgers(ledger, name).values()), f"{name}: all is in the file")
+    return check_log(velos.log(name), name, ledger, starts)
+
+
 def check_log(text: str, name: str, ledger: Path, starts: int) -> int:
     """Every line of every process of this app, once, in order, one process after the other: how many lines."""
     logged: dict[int, int] = {}
@@ -177,7 +188,7 @@ def check_log(text: str, name: str, ledger: Path, starts: int) -> int:
         assert seq == logged.get(pid, 0) + 1, f"{name}, line {number}: {seq} after {logged[pid]}"
         assert seq == 1 or pid == running, f"{name}, line {number}: two processes at once"
         logged[pid], running = seq, pid
-    written = {int(p.name.split(".")[1]): int.from_bytes(p.read_bytes(), "little") for p in ledger.glob(f"{name}.*")}
+    written = ledgers(ledger, name)
     assert len(written) == starts, f"{name} was started {len(written)} times, {starts} were asked for"
     for pid, count in written.items():
         # A process killed between its write and its entry in the ledger has written one more.
@@ -225,6 +236,6 @@ def test_unkillable(velos):
 
     velos.run("stop", "all", timeout=60)
     assert velos.processes(apps_only=True) == {}
-    lines = sum(check_log(velos.log(n), n, ledger, people.starts[n]) for n in APPS)
+    lines = sum(check_log_of(velos, n, ledger, people.starts[n]) for n in APPS)
     print(f"{lines} lines, {reaper.deaths} deaths, {people.lists} lists, {sum(people.starts.values())} starts")
     assert reaper.deaths >= 0.9 * (DAEMON_DEATHS + KEEPER_DEATHS)

@@ -13,7 +13,7 @@ import time
 import pytest
 
 from harness import BINARIES, BUILD, SLOW, alive, comm, eventually
-from test_unkillable import check_log
+from test_unkillable import check_log_of
 
 
 @pytest.fixture
@@ -173,7 +173,7 @@ def test_one_that_does_not_get_up_is_rolled_back(installed, how):
     assert inode(executable(velos.daemon()["pid"])) == inode(velos.program.parent / "velosd")
     assert facts(velos) == before
     velos.run("stop", "log")
-    check_log(velos.log("log"), "log", ledger, 1)
+    check_log_of(velos, "log", ledger, 1)
 
 
 def test_files_that_change_without_an_update_change_nothing(installed):
@@ -273,5 +273,5 @@ def test_while_a_hundred_apps_log_and_restart(installed):
     assert {n: rows[n]["pid"] for n in steady} == steady
     assert {n: rows[n]["restarts"] for n in kills} == kills and sum(kills.values()) >= 10
     velos.run("stop", "all", timeout=60)
-    lines = sum(check_log(velos.log(n), n, ledger, 1 + kills.get(n, 0)) for n in names)
+    lines = sum(check_log_of(velos, n, ledger, 1 + kills.get(n, 0)) for n in names)
     print(f"{lines} lines, {sum(kills.values())} restarts, update took {1000 * sorted(took)[5]:.0f} ms (median), {1000 * max(took):.0f} ms (most)")
