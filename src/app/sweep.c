@@ -3,6 +3,7 @@
  * polled. */
 #include <signal.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "app/census.h"
 #include "base/fault.h"
