@@ -82,7 +82,7 @@ struct instance {
     bool end_untold; /* the child ended while stopping; the event that says so comes with the next state */
     struct exit_status last_exit;
 
-    int unsure_looks; /* sweeps in a row that found nothing and could not be sure of it */
+    int unsure_looks; /* sweeps that found nothing */
     int fails;        /* lives that ended unasked since the last command */
     int over_limit;   /* samples in a row above max_memory_restart */
     int64_t forced_at;

@@ -34,13 +34,18 @@ static bool is_parent(const struct census *c, pid_t pid)
     return pid == c->self || pid == c->world->keeper_pid;
 }
 
-/* A zombie that is ours or the keeper's to reap: it was alive a moment ago, unless a debugger has it. */
-static void note_death(struct census *c, const struct proc_info *p)
+/* A zombie that is ours or the keeper's to reap. */
+static bool is_our_dead(const struct census *c, const struct proc_info *p)
 {
-    if (procstat_is_traced(p->pid))
-        c->vanished = true;
-    else
-        c->unsure = true;
+    return census_is_dead(p) && is_parent(c, p->ppid);
+}
+
+bool census_died_long_ago(const struct census *c)
+{
+    for (size_t i = 0; i < c->n; i++)
+        if (is_our_dead(c, &c->all[i]) && !procstat_is_traced(c->all[i].pid))
+            return false;
+    return true;
 }
 
 static void take(struct census *c, const struct world *w, struct instance *const *ask, size_t n,
@@ -57,8 +62,7 @@ static void take(struct census *c, const struct world *w, struct instance *const
     c->vanished = vanished > 0;
     c->self = self;
     for (size_t i = 0; i < c->n; i++) {
-        if (census_is_dead(&c->all[i]) && is_parent(c, c->all[i].ppid))
-            note_death(c, &c->all[i]);
+        c->died |= is_our_dead(c, &c->all[i]);
         c->owner[i] = CENSUS_NOT_KNOWN_YET;
         map_put(&c->by_pid, (uint64_t)c->all[i].pid, (void *)(uintptr_t)(i + 1));
     }

@@ -18,8 +18,9 @@ struct census {
     struct map by_pid; /* -> index + 1 */
     struct map leads;  /* session or group -> instance id + 1 */
     bool ask_init;     /* orphans of init are asked for their mark too */
-    bool unsure; /* an orphan of ours died while we looked: a child of his may have been born behind our back
-                  */
+    bool died;     /* a child of ours or of the keeper's, who was alive a moment ago: one of his may have been
+                      born behind our back */
+    bool unsure;   /* an orphan of ours is on his way there */
     bool vanished; /* somebody did, or could not be asked: it may have been one */
 };
 enum { CENSUS_NOT_KNOWN_YET = -2, CENSUS_NOBODY = -1 };
@@ -35,4 +36,5 @@ void census_take_ours(struct census *c, const struct world *w, struct instance *
 void census_note_strangers(struct census *c, struct strangers *s); /* once owners were asked for */
 int64_t census_owner(struct census *c, const struct proc_info *p);
 bool census_is_dead(const struct proc_info *p);
+bool census_died_long_ago(const struct census *c); /* all of those, and a debugger keeps them from us */
 void census_done(struct census *c);

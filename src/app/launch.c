@@ -23,6 +23,7 @@
 
 /* What is worked out before the fork. */
 struct plan {
+    const struct passwd *account; /* libc's own; NULL: the daemon's user */
     struct environ env;
     struct interp_plan interp;
     gid_t groups[64];
@@ -37,7 +38,7 @@ static void plan_done(struct plan *p)
 }
 
 /* Whose account the app's user is; NULL: it stays the daemon's. */
-static int find_account(const struct app_spec *s, struct passwd **out, struct err *e)
+static int find_account(const struct app_spec *s, const struct passwd **out, struct err *e)
 {
     char *end;
     const char *name = s->user ? s->user : "root";
@@ -51,11 +52,9 @@ static int find_account(const struct app_spec *s, struct passwd **out, struct er
     return *out ? 0 : err_set(e, ERR_SPAWN, "user %s: no such user", name);
 }
 
-int instance_environ(const struct instance *in, struct environ *out, struct err *e)
+static int build_environ(const struct instance *in, const struct passwd *user, struct environ *out,
+                         struct err *e)
 {
-    struct passwd *user;
-    if (find_account(in->app->spec, &user, e) < 0)
-        return -1;
     char mark[64];
     instance_mark(in, mark);
     struct environ_query q = {
@@ -69,6 +68,12 @@ int instance_environ(const struct instance *in, struct environ *out, struct err 
         .index = in->index,
     };
     return environ_build(&q, out, e);
+}
+
+int instance_environ(const struct instance *in, struct environ *out, struct err *e)
+{
+    const struct passwd *account;
+    return find_account(in->app->spec, &account, e) < 0 ? -1 : build_environ(in, account, out, e);
 }
 
 static bool wants_channel(const struct app_spec *s)
@@ -128,22 +133,19 @@ static int find_group(const char *name, gid_t *out, struct err *e)
 static int find_user(struct instance *in, struct plan *p, struct os_spawn *o, struct err *e)
 {
     const struct app_spec *s = in->app->spec;
-    if (!s->user && !s->group)
+    if (!p->account)
         return 0;
     if (geteuid() != 0) {
         err_set(e, ERR_SPAWN, "user %s: the daemon does not run as root", s->user ? s->user : s->group);
         return err_hint(e, "start the daemon as root, or leave out `user` and `group`");
     }
-    struct passwd *pw;
-    if (find_account(s, &pw, e) < 0)
-        return -1;
     o->has_user = true;
-    o->uid = pw->pw_uid;
-    o->gid = pw->pw_gid;
+    o->uid = p->account->pw_uid;
+    o->gid = p->account->pw_gid;
     if (s->group && find_group(s->group, &o->gid, e) < 0)
         return -1;
     o->groups = p->groups;
-    o->n_groups = os_groups(pw->pw_name, o->gid, p->groups, ARRAY_LEN(p->groups));
+    o->n_groups = os_groups(p->account->pw_name, o->gid, p->groups, ARRAY_LEN(p->groups));
     return 0;
 }
 
@@ -289,8 +291,8 @@ static int prepare(struct instance *in, struct plan *p, struct os_spawn *o, stru
     if (r <= 0)
         return r;
     world_need_notify(in);
-    if (instance_environ(in, &p->env, e) < 0 || plan_program(in, p, e) < 0 || plan_user(in, p, o, e) < 0 ||
-        plan_channel(in, p, e) < 0)
+    if (find_account(in->app->spec, &p->account, e) < 0 || build_environ(in, p->account, &p->env, e) < 0 ||
+        plan_program(in, p, e) < 0 || plan_user(in, p, o, e) < 0 || plan_channel(in, p, e) < 0)
         return -1;
     if (!keeper_link_settled(in->app->world->keeper)) { /* what the child needs is not in its hands yet */
         forget_channel(in);

@@ -39,6 +39,14 @@ static int64_t forced_for(const struct instance *in)
 
 enum found { FOUND_NOTHING, FOUND_SOMETHING, FOUND_STUCK };
 
+/* Whether somebody may be left whom this look, which found nobody, did not see. */
+static bool is_unsure(const struct census *c, struct instance *in)
+{
+    if (in->unsure_looks++ < UNSURE_MOST)
+        return c->unsure || c->died || c->vanished;
+    return c->unsure || (c->died && !census_died_long_ago(c));
+}
+
 /* The main process is not waited for: its exit is told by itself. */
 static enum found settle(struct census *c, struct instance *in)
 {
@@ -58,10 +66,9 @@ static enum found settle(struct census *c, struct instance *in)
             left = p;
     }
     in->tell_leftovers = false;
-    bool unsure = !left && (c->unsure || (c->vanished && in->unsure_looks++ < UNSURE_MOST));
     if (left)
         await(in, left);
-    else if (unsure)
+    else if (is_unsure(c, in))
         world_defer_sweep(in); /* its timer and force go on meanwhile */
     else if (!in->pid)
         return FOUND_NOTHING;

@@ -194,9 +194,16 @@ static void show_line(struct logs *l, const struct source *s, int64_t time, cons
         flush(l);
 }
 
+static bool is_all_wanted(const struct logs *l)
+{
+    return !l->grep && l->sources.out && l->sources.err;
+}
+
 static bool is_wanted(void *arg, const char *line, size_t n)
 {
     const struct logs *l = arg;
+    if (is_all_wanted(l))
+        return true;
     struct entry entry = read_entry(line, n);
     if (entry.message && !l->raw) { /* what is shown is what is looked at */
         line = entry.message;
@@ -244,10 +251,9 @@ static void show_last(struct logs *l)
 {
     const char **paths = xcalloc(l->sources.n + 1, sizeof(*paths));
     struct segment_filter *filters = xcalloc(l->sources.n + 1, sizeof(*filters));
-    bool all = !l->grep && l->sources.out && l->sources.err;
     for (size_t i = 0; i < l->sources.n; i++) {
         paths[i] = l->sources.all[i].path;
-        filters[i] = (struct segment_filter){ all ? NULL : is_wanted, l };
+        filters[i] = (struct segment_filter){ is_all_wanted(l) ? NULL : is_wanted, l };
     }
     struct merge m = {
         .paths = paths,
