@@ -19,11 +19,13 @@
 
 enum {
     STACK = 128 << 10,
+    CLOSES_MOST = 16, /* files that wait to be closed: they hold disk space */
     LINGER_MS = 1000, /* a quick log's next rotation comes within that: it need not start a thread */
 };
 
 struct job {
     struct link link;
+    int fd;     /* to close; -1: to compress */
     char *path; /* of a log, whose archive is to be compressed */
 };
 
@@ -31,6 +33,7 @@ struct janitor {
     uv_mutex_t lock;
     uv_cond_t placed, wanted;
     struct link jobs;
+    int closes;               /* of them */
     struct janitor_done done; /* path NULL: nothing */
     bool running, joinable;
     atomic_bool leave;
@@ -119,7 +122,9 @@ static struct job *take(struct janitor *j)
     if (!l)
         return NULL;
     list_remove(l);
-    return container_of(l, struct job, link);
+    struct job *job = container_of(l, struct job, link);
+    j->closes -= job->fd >= 0;
+    return job;
 }
 
 /* NULL: the thread is to end. */
@@ -150,9 +155,10 @@ static void run(void *arg)
 {
     struct janitor *j = arg;
     struct job *job;
-    os_lowly(OS_LOW);
+    os_lowly();
     while ((job = await(j))) {
-        if (!j->leave) {
+        fd_done(&job->fd);
+        if (job->path && !j->leave) {
             struct janitor_done done = { .path = job->path };
             job->path = NULL;
             done.fd = compress_one(j, done.path, &done.is);
@@ -165,13 +171,15 @@ static void run(void *arg)
 }
 
 /* Without a thread it waits for the next job's. */
-void janitor_compress(struct janitor *j, const char *path)
+static void add(struct janitor *j, int take_fd, const char *path)
 {
     struct job *job = xnew(struct job);
-    job->path = xstrdup(path);
+    job->fd = take_fd;
+    job->path = path ? xstrdup(path) : NULL;
     uv_mutex_lock(&j->lock);
     bool start = !j->running;
     list_append(&j->jobs, &job->link);
+    j->closes += take_fd >= 0;
     j->running = true;
     uv_cond_signal(&j->wanted);
     uv_mutex_unlock(&j->lock);
@@ -183,6 +191,22 @@ void janitor_compress(struct janitor *j, const char *path)
     j->joinable = uv_thread_create_ex(&j->thread, &options, run, j) == 0;
     if (!j->joinable)
         j->running = false;
+}
+
+void janitor_close(struct janitor *j, int take_fd)
+{
+    uv_mutex_lock(&j->lock);
+    bool too_many = j->closes >= CLOSES_MOST;
+    uv_mutex_unlock(&j->lock);
+    if (too_many) /* deleted faster than it gives room back: whoever deletes waits for it himself */
+        close(take_fd);
+    else
+        add(j, take_fd, NULL);
+}
+
+void janitor_compress(struct janitor *j, const char *path)
+{
+    add(j, -1, path);
 }
 
 bool janitor_is_done(struct janitor *j, struct janitor_done *done)
@@ -225,6 +249,7 @@ struct janitor *janitor_free(struct janitor *j)
     if (j->joinable)
         uv_thread_join(&j->thread);
     for (struct job *job; (job = take(j));) {
+        fd_done(&job->fd);
         free(job->path);
         free(job);
     }

@@ -1,5 +1,6 @@
-/* src/logs/janitor.h: a thread of low priority, from when there is something to do until a second after, that
- * compresses archives. */
+/* src/logs/janitor.h: a third thread, of low priority, from when there is something to do until a second
+ * after: compresses archives, and closes deleted files, since whoever closes one last waits for its blocks to
+ * be freed. */
 #pragma once
 #include <sys/types.h>
 
@@ -19,6 +20,7 @@ struct janitor_done {
 struct janitor *janitor_new(void (*wake)(void *arg), void *arg);
 struct janitor *janitor_free(struct janitor *j); /* what it has begun is given up */
 
+void janitor_close(struct janitor *j, int take_fd);
 /* The oldest archive of this log that is not compressed yet, if there is one. */
 void janitor_compress(struct janitor *j, const char *path);
 /* What is done; it goes on only after janitor_placed(), since the next one may have the same names. */

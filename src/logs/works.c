@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include "base/map.h"
-#include "logs/closer.h"
 #include "logs/janitor.h"
 #include "logs/names.h"
 #include "logs/sinks.h"
@@ -31,7 +30,6 @@ struct works {
     bool begun;
     struct flow flow;
     struct janitor *janitor;
-    struct closer *closer;
     struct transit_left recover;
     struct link due;
     struct sinks sinks;
@@ -150,7 +148,7 @@ static void on_rotated(void *arg, struct sink *s)
 static void on_trash(void *arg, int take_fd)
 {
     struct works *w = arg;
-    closer_take(w->closer, take_fd);
+    janitor_close(w->janitor, take_fd);
 }
 
 static void on_trouble(void *arg, struct stream *st, int error)
@@ -550,7 +548,6 @@ struct works *works_new(const struct works_hooks *hooks)
     w->hooks = *hooks;
     w->ready = ready;
     w->janitor = janitor_new(wake, w);
-    w->closer = closer_new();
     flow_init(&w->flow);
     w->flow.env = (struct sink_env){
         .marks = marks_cache_new(),
@@ -575,7 +572,6 @@ void works_end(struct works *w)
         while (w->streams.slots[i].key)
             forget(w, w->streams.slots[i].value);
     w->janitor = janitor_free(w->janitor);
-    w->closer = closer_free(w->closer);
 }
 
 struct works *works_free(struct works *w)

@@ -5,11 +5,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* Beside one busy thread 10 gets 1/10 of a processor, 19 gets 1/70 (sched_prio_to_weight in
- * kernel/sched/core.c): measured, four archives were compressed in 4 and in 23 s. */
-static const int nice_of[] = { [OS_LOW] = 10, [OS_LOWEST] = 19 };
-
-enum { IOPRIO_WHO_PROCESS = 1, IOPRIO_LOWEST = 2 << 13 | 7 };
+/* Not the very last: on a machine that is never idle it would never be done. */
+enum { NICE = 10, IOPRIO_WHO_PROCESS = 1, IOPRIO_LOWEST = 2 << 13 | 7 };
 
 /* Not fsync: that commits the file system's journal, and a rename of the pump's waits for it (measured: 77
  * ms). Once the data is written, its length and a rename reach the journal in this order. */
@@ -19,9 +16,9 @@ int os_write_out(int fd)
                            SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER);
 }
 
-void os_lowly(enum os_lowly how)
+void os_lowly(void)
 {
     pid_t thread = (pid_t)syscall(SYS_gettid);
-    setpriority(PRIO_PROCESS, (id_t)thread, nice_of[how]);
+    setpriority(PRIO_PROCESS, (id_t)thread, NICE);
     syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, thread, IOPRIO_LOWEST);
 }

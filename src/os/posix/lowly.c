@@ -7,7 +7,6 @@ int os_write_out(int fd)
     return fsync(fd);
 }
 
-void os_lowly(enum os_lowly how)
+void os_lowly(void)
 {
-    (void)how;
 }
