@@ -48,13 +48,10 @@ def follow(events, app, state, times=1, deadline=10):
     return seen
 
 
-def gaps(seen, first, then):
-    """Milliseconds from each event of one kind to the next of the other."""
-    found = []
-    for i, event in enumerate(seen):
-        if event["event"] == first:
-            found += [at(e["time"]) - at(event["time"]) for e in seen[i:] if e["event"] == then][:1]
-    return found
+def waits(velos, name):
+    """Milliseconds from the end of each life to the start of the next; not of the events, which are told a moment later."""
+    told = lives(velos, name)
+    return [at(then["started_at"]) - at(first["ended_at"]) for first, then in zip(told, told[1:])]
 
 
 def kill_manager(velos, which):
@@ -222,9 +219,9 @@ def test_restart_delay(velos):
         shell(velos, "late", "exit 1", "--restart-delay", "250ms", "--max-restarts", "4")
         seen = follow(events, "late", "errored")
     assert [e["event"] for e in seen] == ["starting", "online", "waiting"] * 3 + ["starting", "online", "errored"]
-    waits = gaps(seen, "waiting", "starting")
-    assert len(waits) == 3
-    assert all(wait >= 248 for wait in waits), f"earlier than asked: {waits}"  # 2 ms: the clocks' roundings
+    waited = waits(velos, "late")
+    assert len(waited) == 3
+    assert all(wait >= 248 for wait in waited), f"earlier than asked: {waited}"  # 2 ms: the clocks' roundings
     assert all(e["text"] == "exit code 1" and e["exit_code"] == 1 for e in seen if e["event"] == "waiting")
 
 
@@ -296,16 +293,15 @@ def test_the_delay_grows(velos):
     told = []
     with velos.events() as events:
         shell(velos, "backoff", "exit 1", "--exp-backoff-restart-delay=100ms", "--max-restarts", "5")
-        seen = []
         for _ in range(4):
-            seen += follow(events, "backoff", "waiting")
+            follow(events, "backoff", "waiting")
             row = info(velos, "backoff")
             if row["next_start_at"]:  # else we were too slow to see it wait
                 told.append((row["restarts"], at(row["next_start_at"]) - at(row["lives"][0]["ended_at"])))
-        seen += follow(events, "backoff", "errored")
-    waits = gaps(seen, "waiting", "starting")
-    assert len(waits) == 4
-    assert all(wait >= least - 2 for wait, least in zip(waits, (100, 200, 400, 800))), waits
+        follow(events, "backoff", "errored")
+    waited = waits(velos, "backoff")
+    assert len(waited) == 4
+    assert all(wait >= least - 2 for wait, least in zip(waited, (100, 200, 400, 800))), waited
     assert told and all(abs(wait - 100 * 2 ** (n - 1)) < 50 for n, wait in told), told
 
 
@@ -415,9 +411,9 @@ def test_a_program_that_vanishes_and_comes_back(velos, manager):
         row = info(velos, "program")
         assert (row["status"], row["pid"]) == ("waiting", None)
         assert str(program) in row["reason"] and "No such file" in row["reason"], row["reason"]
-        assert at(row["next_start_at"]) - at(seen[-1]["time"]) >= 990, "not before a second has passed"
-        seen += follow(events, "program", "waiting")
-        assert gaps(seen, "waiting", "starting")[0] >= 998
+        assert at(row["next_start_at"]) - at(lives(velos, "program")[-1]["ended_at"]) >= 990, "not before a second has passed"
+        follow(events, "program", "waiting")
+        assert waits(velos, "program")[-1] >= 998
     kill_manager(velos, manager)
     with velos.events() as events:
         (velos.work / "away").rename(program)
