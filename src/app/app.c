@@ -130,6 +130,22 @@ void app_set_spec(struct app *a, struct app_spec *take_spec, char *const *env)
     app_grow(a, app_instances_wanted(a->spec));
 }
 
+int app_try(struct app *a, struct app_spec *spec, char *const *env, struct err *e)
+{
+    struct app_spec *spec_now = a->spec;
+    struct environ_blob *base_now = a->base;
+    if (spec)
+        a->spec = spec;
+    if (env)
+        a->base = intern(a, env);
+    int r = a->n ? launch_try(a->instances[0], e) : 0;
+    if (env)
+        drop_environ(a->world, a->base);
+    a->spec = spec_now;
+    a->base = base_now;
+    return r;
+}
+
 void app_free(struct app *a)
 {
     struct world *w = a->world;

@@ -266,6 +266,8 @@ struct app *app_new_bare(struct world *w, struct app_spec *take_spec, const stru
 void app_set_spec(struct app *a, struct app_spec *take_spec,
                   char *const *env); /* new settings, for the next start;
      instances above the new number are the caller's to stop and close */
+/* Would a start succeed, with these settings and this environment (NULL: its own)? Nothing is changed. */
+must_check int app_try(struct app *a, struct app_spec *spec, char *const *env, struct err *e);
 /* More or fewer instances; those that go must be stopped first (the highest index first). New ones are
  * STOPPED. */
 void app_grow(struct app *a, int wanted);

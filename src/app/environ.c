@@ -75,76 +75,36 @@ static bool is_let_through(const char *variable, const struct inherit_env *inher
     return false;
 }
 
-/* A shell passes each variable once; of two from elsewhere the last wins. */
-static bool comes_again(char *const *rest, const char *variable)
-{
-    size_t len = name_len(variable) + 1;
-    for (; *rest; rest++)
-        if ((*rest)[0] == variable[0] && strncmp(*rest, variable, len) == 0)
-            return true;
-    return false;
-}
-
 void environ_filter(char *const *variables, const struct inherit_env *inherit, struct buf *out)
 {
+    own_vars passed = { 0 }; /* a shell passes each variable once; of two from elsewhere the last wins */
     for (; variables && *variables; variables++)
-        if (strchr(*variables, '=') && !is_ours_to_drop(*variables) && is_let_through(*variables, inherit) &&
-            !comes_again(variables + 1, *variables))
-            buf_add(out, *variables, strlen(*variables) + 1);
+        if (strchr(*variables, '=') && !is_ours_to_drop(*variables) && is_let_through(*variables, inherit))
+            vars_put(&passed, *variables);
+    for (size_t i = 0; i < passed.n; i++)
+        buf_add(out, passed.v[i], strlen(passed.v[i]) + 1);
 }
 
 void environ_done(struct environ *env)
 {
-    free(env->v);
-    strv_free(env->own);
-    *env = (struct environ){ 0 };
+    vars_done(&env->all);
+    strv_free(vars_steal(&env->own));
 }
 
-/* Where the variable with this name is, `len` bytes with its '='; env->n: nowhere. */
-static size_t find(const struct environ *env, const char *name, size_t len)
+static void own(struct environ *env, char *take_variable)
 {
-    size_t i = 0;
-    while (i < env->n && (env->v[i][0] != name[0] || strncmp(env->v[i], name, len) != 0))
-        i++;
-    return i;
-}
-
-static void put(struct environ *env, size_t at, const char *variable)
-{
-    if (env->n + 2 > env->cap) {
-        env->cap = env->cap ? env->cap * 2 : 64;
-        env->v = xrealloc(env->v, env->cap * sizeof(*env->v));
-    }
-    env->v[at] = (char *)variable;
-    if (at == env->n)
-        env->v[++env->n] = NULL;
-}
-
-static void set(struct environ *env, const char *variable)
-{
-    put(env, find(env, variable, name_len(variable) + 1), variable);
-}
-
-static void set_all(struct environ *env, char *const *variables)
-{
-    for (; variables && *variables; variables++)
-        set(env, *variables);
+    vars_put(&env->all, take_variable);
+    free(vars_put(&env->own, take_variable));
 }
 
 void environ_set(struct environ *env, const char *name, const char *value)
 {
-    char *text = xasprintf("%s=%s", name, value);
-    env->own = strv_take(env->own, text);
-    set(env, text);
+    own(env, xasprintf("%s=%s", name, value));
 }
 
 const char *environ_get(const struct environ *env, const char *name)
 {
-    size_t n = strlen(name);
-    for (size_t i = 0; i < env->n; i++)
-        if (strncmp(env->v[i], name, n) == 0 && env->v[i][n] == '=')
-            return env->v[i] + n + 1;
-    return NULL;
+    return vars_get(&env->all, name);
 }
 
 static int add_files(struct environ *env, char *const *files, struct err *e)
@@ -153,9 +113,8 @@ static int add_files(struct environ *env, char *const *files, struct err *e)
         own_strv more = NULL;
         if (dotenv_load(*files, &more, e) < 0)
             return err_in(e, "env_file");
-        set_all(env, more);
         for (char **v = more; v && *v; v++)
-            env->own = strv_take(env->own, *v);
+            own(env, *v);
         free(steal(more)); /* the list alone: its texts are ours now */
     }
     return 0;
@@ -174,15 +133,16 @@ int environ_build(const struct environ_query *q, struct environ *out, struct err
     struct environ env = { 0 };
     char number[24];
     const char *end = q->base ? q->base->data + q->base->len : NULL;
-    for (const char *p = q->base ? q->base->data : NULL; p < end; p += strlen(p) + 1)
-        put(&env, env.n, p); /* environ_filter() has seen to it that each is there once */
+    for (char *p = q->base ? (char *)q->base->data : NULL; p < end; p += strlen(p) + 1)
+        vars_put(&env.all, p);
     if (q->user)
         add_user(&env, q->user);
     if (add_files(&env, q->spec->env_file, e) < 0) {
         environ_done(&env);
         return -1;
     }
-    set_all(&env, q->spec->env);
+    for (char **v = q->spec->env; v && *v; v++)
+        vars_put(&env.all, *v);
     environ_set(&env, "VELOS_HOME", q->home);
     environ_set(&env, "VELOS_NAME", q->spec->name);
     snprintf(number, sizeof(number), "%lld", (long long)q->id);

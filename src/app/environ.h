@@ -2,6 +2,7 @@
  * started from the same shell; the rest is put together anew at each start. */
 #pragma once
 #include "base/list.h"
+#include "base/vars.h"
 #include "conf/spec.h"
 
 struct environ_blob { /* "NAME=value\0NAME=value\0", shared and counted */
@@ -33,9 +34,8 @@ struct environ_query {
 /* An environment for execve(2): mostly texts of others, which must live as long as it does. Zero is an empty
  * one. */
 struct environ {
-    char **v; /* NULL-terminated once something is in it */
-    size_t n, cap;
-    char **own; /* strv: the texts that are its own */
+    struct vars all;
+    struct vars own; /* those of them that it frees */
 };
 void environ_done(struct environ *env);
 void environ_set(struct environ *env, const char *name, const char *value); /* copied */

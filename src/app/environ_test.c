@@ -32,7 +32,7 @@ TEST(last_wins_and_velos_names_are_ours)
     check_int(environ_build(&q, &env, &e), 0);
     check_text(environ_get(&env, "PATH"), "/bin");
     check_text(environ_get(&env, "A"), "2"); /* it came twice */
-    check_int(env.n, 9);
+    check_int(env.all.n, 9);
     check_text(environ_get(&env, "B"), "2");
     check_text(environ_get(&env, "C"), "3");
     check_text(environ_get(&env, "VELOS_ID"), "4");
@@ -43,7 +43,7 @@ TEST(last_wins_and_velos_names_are_ours)
     check(!environ_get(&env, "NOTIFY_SOCKET"));
     environ_set(&env, "C", "4");
     check_text(environ_get(&env, "C"), "4");
-    check_int(env.n, 9);
+    check_int(env.all.n, 9);
     environ_done(&env);
     check(environ_unref(base));
 }
@@ -100,7 +100,7 @@ TEST(an_env_file_that_is_gone)
     struct environ_query q = { .spec = spec, .home = "/h", .mark = "m-0" };
     check_int(environ_build(&q, &env, &e), -1);
     check_contains(e.text, "env_file: /nonexistent/.env");
-    check(!env.v);
+    check(!env.all.v);
 }
 
 TEST(an_env_file_goes_between)

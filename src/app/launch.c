@@ -270,7 +270,7 @@ static void describe(const struct instance *in, const struct plan *p, struct os_
     const struct world *w = in->app->world;
     o->exec = p->interp.exec;
     o->argv = p->interp.argv;
-    o->envp = p->env.v;
+    o->envp = p->env.all.v;
     o->cwd = in->app->spec->cwd;
     o->in = in->input[0];
     o->channel = p->channel;

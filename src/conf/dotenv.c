@@ -1,14 +1,13 @@
 #include "conf/dotenv.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "base/file.h"
+#include "base/vars.h"
 
-enum {
-    FILE_MOST = 1 << 20,
-    VARIABLES_MOST = 4096, /* each is compared with those before it, while the daemon waits */
-};
+enum { FILE_MOST = 1 << 20 };
 
 static const char blanks[] = " \t";
 
@@ -85,23 +84,7 @@ static int read_value(const char *p, struct buf *value, struct err *e)
     return read_plain(p, value);
 }
 
-/* Replaces the variable where it is known already: the last line wins. */
-static int put(char ***env, struct buf *pair, struct err *e)
-{
-    size_t n = strcspn(pair->data, "=") + 1, i = 0;
-    for (; *env && (*env)[i]; i++)
-        if (strncmp((*env)[i], pair->data, n) == 0) {
-            text_free(&(*env)[i]);
-            (*env)[i] = buf_steal(pair);
-            return 0;
-        }
-    if (i == VARIABLES_MOST)
-        return err_set(e, ERR_LIMIT, "more than %d variables", VARIABLES_MOST);
-    *env = strv_take(*env, buf_steal(pair));
-    return 0;
-}
-
-static int read_line(const char *p, char ***env, struct err *e)
+static int read_line(const char *p, struct vars *env, struct err *e)
 {
     p += strspn(p, blanks);
     if (!*p || *p == '#')
@@ -118,12 +101,12 @@ static int read_line(const char *p, char ***env, struct err *e)
     p = equals + 1;
     if (read_value(p + strspn(p, blanks), &pair, e) < 0)
         return -1;
-    return put(env, &pair, e);
+    free(vars_put(env, buf_steal(&pair)));
+    return 0;
 }
 
-int dotenv_parse(const char *text, size_t n, char ***out_strv, struct err *e)
+static int read_lines(const char *text, size_t n, struct vars *env, struct err *e)
 {
-    own_strv env = NULL;
     const char *p = text, *end = text + n;
     if (n >= 3 && memcmp(p, "\xef\xbb\xbf", 3) == 0)
         p += 3;
@@ -135,12 +118,21 @@ int dotenv_parse(const char *text, size_t n, char ***out_strv, struct err *e)
             return err_set(e, ERR_CONFIG, "line %d: contains a NUL byte", number);
         if (len && line[len - 1] == '\r')
             line[len - 1] = '\0';
-        if (read_line(line, &env, e) < 0)
+        if (read_line(line, env, e) < 0)
             return err_in(e, "line %d", number);
         p += len + 1;
     }
-    *out_strv = steal(env);
     return 0;
+}
+
+int dotenv_parse(const char *text, size_t n, char ***out_strv, struct err *e)
+{
+    own_vars vars = { 0 };
+    int r = read_lines(text, n, &vars, e);
+    own_strv env = vars_steal(&vars);
+    if (r == 0)
+        *out_strv = steal(env);
+    return r;
 }
 
 /* Who opens a FIFO waits for its writer, and the daemon must not. A shell's <(command) is one, too. */

@@ -70,19 +70,17 @@ TEST(nul)
     check_text(e.text, "line 2: contains a NUL byte");
 }
 
-TEST(too_many)
+TEST(many)
 {
     own_buf text = { 0 };
     own_strv env = NULL;
     struct err e;
-    for (int i = 0; i < 4096; i++)
+    for (int i = 0; i < 100000; i++)
         buf_addf(&text, "A%d=\n", i);
     buf_adds(&text, "A7=again\n");
     check_int(dotenv_parse(text.data, text.len, &env, &e), 0);
-    check_int(strv_len(env), 4096);
-    buf_adds(&text, "B=\n");
-    check_int(dotenv_parse(text.data, text.len, &env, &e), -1);
-    check_text(e.text, "line 4098: more than 4096 variables");
+    check_int(strv_len(env), 100000);
+    check_text(env[7], "A7=again");
 }
 
 TEST(missing_file)

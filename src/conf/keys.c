@@ -8,6 +8,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/vars.h"
 #include "conf/keys_shapes.h"
 #include "os/fswatch.h"
 
@@ -434,16 +435,15 @@ void key_copy(const struct key *k, struct app_spec *to, const struct app_spec *f
         *list = strv_copy(*list);
 }
 
-void env_put(char ***env, const char *pair)
+void env_put_all(char ***env, char *const *pairs)
 {
-    size_t n = strcspn(pair, "=") + 1;
-    for (size_t i = 0; *env && (*env)[i]; i++)
-        if (strncmp((*env)[i], pair, n) == 0) {
-            free((*env)[i]);
-            (*env)[i] = xstrdup(pair);
-            return;
-        }
-    *env = strv_add(*env, pair);
+    own_vars vars = { 0 };
+    for (char **v = *env; v && *v; v++)
+        free(vars_put(&vars, *v));
+    free(*env);
+    for (; pairs && *pairs; pairs++)
+        free(vars_put(&vars, xstrdup(*pairs)));
+    *env = vars_steal(&vars);
 }
 
 /* The one default that depends on another key. */
@@ -459,8 +459,7 @@ void keys_merge(struct app_spec *s, const struct app_spec *over)
         if (!key_is_set(k, over))
             continue;
         if (k->type == KEY_ENV)
-            for (size_t i = 0; over->env && over->env[i]; i++)
-                env_put(&s->env, over->env[i]);
+            env_put_all(&s->env, over->env);
         else
             key_copy(k, s, over);
     }

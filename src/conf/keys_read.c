@@ -9,6 +9,7 @@
 
 #include "base/file.h"
 #include "base/units.h"
+#include "base/vars.h"
 #include "conf/keys_shapes.h"
 #include "cron/cron.h"
 
@@ -516,17 +517,20 @@ static void unknown_key(struct reading *r, const struct conf_node *v)
 /* Adds the variables of a table to env; each wrong one is a problem at its own place. */
 static void add_env(struct reading *r, const struct conf_node *table, char ***env)
 {
+    own_vars vars = { 0 };
     for (size_t i = 0; i < table->len; i++) {
         const struct conf_node *v = &table->items[i];
         own_text pair = NULL;
         struct err e;
         if (env_pair(v, &pair, &e) == 0) {
-            env_put(env, pair);
+            free(vars_put(&vars, steal(pair)));
             continue;
         }
         own_text key = xasprintf("%s.%s", table->key, v->key);
         complain(r, v, key, &e);
     }
+    own_strv pairs = vars_steal(&vars);
+    env_put_all(env, pairs);
 }
 
 /* Environment tables are checked whether chosen or not: a file is right or wrong as a whole. */
@@ -584,8 +588,7 @@ static void read_members(struct reading *r)
     own_strv profile_env = NULL;
     for (size_t i = 0; i < r->app->len; i++)
         read_member(r, &r->app->items[i], &profile_env);
-    for (size_t i = 0; profile_env && profile_env[i]; i++)
-        env_put(&r->s->env, profile_env[i]);
+    env_put_all(&r->s->env, profile_env);
     if (profile_env)
         r->s->set |= key_bit(key_find("env"));
     if (r->table == &keys_table)
@@ -764,8 +767,7 @@ static void add_key(const struct key *k, struct app_spec *s, const struct app_sp
     if (list)
         add_texts(to, from);
     else
-        for (; from && *from; from++)
-            env_put(to, *from);
+        env_put_all(to, from);
 }
 
 static void take_keys(struct app_spec *s, struct app_spec *more)

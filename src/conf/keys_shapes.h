@@ -20,5 +20,5 @@ static inline uint64_t key_bit(const struct key *k)
     return UINT64_C(1) << (at < keys_len ? at : (size_t)(k - settings_table.rows));
 }
 
-void env_put(char ***env, const char *pair); /* "NAME=value"; replaces NAME */
-void keys_settle(struct app_spec *s);        /* after `set` or a field changed */
+void env_put_all(char ***env, char *const *pairs); /* copies of "NAME=value"; each replaces its NAME */
+void keys_settle(struct app_spec *s);              /* after `set` or a field changed */

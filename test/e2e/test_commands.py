@@ -227,6 +227,47 @@ def test_env_says_why_there_is_none(velos):
     assert "env_file" in first["error"]["message"] and "PATH" in second["env"]
 
 
+def test_fifty_thousand_variables(velos):
+    """A cluster's shell has thousands; each had been compared with all before it, for most of a minute."""
+    many = {f"V{i}": "x" for i in range(50_000)}
+    velos.run("start", FIXTURES / "hello.sh", env=velos.environ | many)
+    env = velos.json("env", "hello")[0]["env"]
+    assert sum(env.get(name) == "x" for name in many) == len(many)
+    velos.write("velos.toml", f'[apps.a]\nscript = "{FIXTURES}/hello.sh"\n[apps.a.env]\n' + "".join(f'{name} = "y"\n' for name in many))
+    velos.run("start", env=velos.environ | many)
+    velos.wait_log("a", "hello")  # while it is being executed /proc shows parts of such a large one
+    env = environ_of(velos.pid("a"))
+    assert [(name, env.get(name)) for name in many if env.get(name) != "y"] == []
+
+
+@pytest.mark.parametrize("command", ["restart", "reload"])
+def test_a_restart_that_cannot_start_stops_nothing(velos, command):
+    (velos.work / "my.env").write_text("A=1\n")
+    velos.run("start", FIXTURES / "hello.sh", "--name", "app", "--env-file", "my.env")
+    velos.run("start", FIXTURES / "hello.sh", "--name", "other")
+    pid, other = velos.pid("app"), velos.pid("other")
+    (velos.work / "my.env").unlink()
+    result = velos.fails(1, command, "all")
+    assert "app: env_file: " in result.err and "my.env: No such file or directory; it was left as it is" in result.err
+    assert velos.pid("app") == pid and alive(pid)
+    assert velos.pid("other") != other, "of the other nothing kept it"
+    (velos.work / "my.env").write_text("A=2\n")
+    velos.run(command, "app")
+    assert environ_of(velos.pid("app"))["A"] == "2"
+
+
+def test_new_settings_that_cannot_start_are_not_taken(velos):
+    velos.write("velos.toml", f'[apps.a]\nscript = "{FIXTURES}/hello.sh"\n')
+    velos.run("start")
+    pid = velos.pid("a")
+    velos.write("velos.toml", f'[apps.a]\nscript = "{FIXTURES}/hello.sh"\nenv_file = "gone.env"\n')
+    result = velos.fails(1, "restart", "velos.toml")
+    assert "gone.env: No such file or directory; it was left as it is" in result.err
+    assert velos.pid("a") == pid
+    os.kill(pid, signal.SIGKILL)
+    eventually(lambda: velos.pid("a") not in (None, pid), "it is back, with the settings it had")
+
+
 def test_info_masks(velos):
     velos.write("velos.toml", f'[apps.a]\nscript = "{FIXTURES}/hello.sh"\n[apps.a.env]\nAPI_KEY = "hush"\nPORT = 3000\n')
     velos.run("start")

@@ -144,7 +144,7 @@ void req_app_env(struct request *r)
             err_in(&e, "%s", s.apps[i]->spec->name);
             proto_write_error(&j, "error", &e);
         } else {
-            json_strv(&j, "env", env.v);
+            json_strv(&j, "env", env.all.v);
         }
         environ_done(&env);
         json_close(&j, '}');

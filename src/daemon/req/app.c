@@ -155,36 +155,54 @@ void req_app_stop(struct request *r)
     run_selected(r, OP_STOP);
 }
 
-/* With `apps`, known ones take the new settings first; with `environ`, those selected take the new
- * environment. */
+static const json_t *find_by_name(json_t *apps, const char *name)
+{
+    size_t i;
+    json_t *json;
+    json_array_foreach(apps, i, json) if (text_equal(json_get_str(json, "name", NULL), name)) return json;
+    return NULL;
+}
+
+/* What runs is not stopped for a start that cannot come. */
+static int try_restart(struct app *a, struct app_spec *spec, char *const *env, struct err *e)
+{
+    if (is_idle(a) || app_try(a, spec, env, e) == 0)
+        return 0;
+    own_text why = xstrdup(e->text);
+    return err_set(e, e->code, "%s; it was left as it is", why);
+}
+
+/* `json`: new settings, or NULL; `env`: a new environment, or NULL. */
+static int restart_one(struct op *o, enum op_kind kind, struct app *a, const json_t *json, char *const *env,
+                       struct err *e)
+{
+    own_app_spec spec = NULL;
+    if ((json && keys_read_json(json, false, &spec, e) < 0) || try_restart(a, spec, env, e) < 0)
+        return -1;
+    if (spec)
+        app_set_spec(a, steal(spec), env);
+    else if (env)
+        app_set_environ(a, env);
+    op_add(o, a, kind);
+    return 0;
+}
+
+/* With `apps`, those selected take the new settings first; with `environ`, the new environment. */
 static void restart(struct request *r, enum op_kind kind)
 {
     struct err e;
     own_strv env = read_texts(json_object_get(r->params, "environ"));
+    json_t *apps = json_object_get(r->params, "apps");
     struct selection s = { 0 };
     if (select_apps(&r->daemon->world, json_object_get(r->params, "select"), &s, &e) < 0) {
         request_error(r, &e);
         return;
     }
-    size_t i;
-    json_t *json;
-    json_array_foreach(json_object_get(r->params, "apps"), i, json)
-    {
-        own_app_spec spec = NULL;
-        struct app *a = world_find(&r->daemon->world, json_get_str(json, "name", ""));
-        if (keys_read_json(json, false, &spec, &e) < 0) {
-            request_error(r, &e);
-            selection_done(&s);
-            return;
-        }
-        if (a)
-            app_set_spec(a, steal(spec), env);
-    }
     struct op *o = op_new(r, kind == OP_RELOAD);
     for (size_t k = 0; k < s.n; k++) {
-        if (env)
-            app_set_environ(s.apps[k], env);
-        op_add(o, s.apps[k], kind);
+        struct app *a = s.apps[k];
+        if (restart_one(o, kind, a, find_by_name(apps, a->spec->name), env, &e) < 0)
+            op_add_error(o, a->spec->name, &e);
     }
     selection_done(&s);
     op_go(o);
