@@ -25,20 +25,45 @@ static size_t name_len(const char *s)
     return n;
 }
 
-/* Behind a value only blanks and a comment may stand. */
-static int check_rest(const char *p, struct err *e)
+/* A text without CRLF, NUL-terminated, and how far it is read. */
+struct reading {
+    const char *p;
+    int line; /* of p, from 1 */
+};
+
+static void move_to(struct reading *r, const char *to)
 {
-    p += strspn(p, blanks);
-    return *p && *p != '#' ? err_set(e, ERR_CONFIG, "something stands behind the closing quote") : 0;
+    for (; r->p < to; r->p++)
+        r->line += *r->p == '\n';
 }
 
-static int read_literal(const char *p, struct buf *value, struct err *e)
+/* r still stands where the quote was opened: that is the line to tell. */
+static int not_closed(struct err *e)
 {
-    size_t n = strcspn(p, "'");
-    if (!p[n])
-        return err_set(e, ERR_CONFIG, "the quote is not closed");
-    buf_add(value, p, n);
-    return check_rest(p + n + 1, e);
+    return err_set(e, ERR_CONFIG, "the quote is not closed");
+}
+
+/* Behind a value only blanks and a comment may stand. */
+static int close_quote(struct reading *r, const char *quote, struct err *e)
+{
+    int opened = r->line;
+    move_to(r, quote + 1);
+    r->p += strspn(r->p, blanks);
+    if (!*r->p || *r->p == '\n' || *r->p == '#')
+        return 0;
+    if (r->line == opened)
+        return err_set(e, ERR_CONFIG, "something stands behind the closing quote");
+    return err_set(e, ERR_CONFIG, "something stands behind the closing quote, which was opened in line %d",
+                   opened);
+}
+
+static int read_literal(struct reading *r, struct buf *value, struct err *e)
+{
+    const char *quote = strchr(r->p, '\'');
+    if (!quote)
+        return not_closed(e);
+    buf_add(value, r->p, (size_t)(quote - r->p));
+    return close_quote(r, quote, e);
 }
 
 /* \n \r \t and the characters that need it; another backslash is one. */
@@ -52,22 +77,22 @@ static void add_escaped(struct buf *value, char c)
         buf_add(value, (const char[]){ '\\', c }, 2);
 }
 
-static int read_quoted(const char *p, struct buf *value, struct err *e)
+static int read_quoted(struct reading *r, struct buf *value, struct err *e)
 {
+    const char *p = r->p;
     for (; *p && *p != '"'; p++)
         if (*p == '\\' && p[1])
             add_escaped(value, *++p);
         else
             buf_addc(value, *p);
-    if (!*p)
-        return err_set(e, ERR_CONFIG, "the quote is not closed");
-    return check_rest(p + 1, e);
+    return *p ? close_quote(r, p, e) : not_closed(e);
 }
 
-static int read_plain(const char *p, struct buf *value)
+static int read_plain(struct reading *r, struct buf *value)
 {
+    const char *p = r->p;
     size_t n = 0;
-    while (p[n] && !(p[n] == '#' && (n == 0 || strchr(blanks, p[n - 1]))))
+    while (p[n] && p[n] != '\n' && !(p[n] == '#' && (n == 0 || strchr(blanks, p[n - 1]))))
         n++;
     while (n > 0 && strchr(blanks, p[n - 1]))
         n--;
@@ -75,52 +100,71 @@ static int read_plain(const char *p, struct buf *value)
     return 0;
 }
 
-static int read_value(const char *p, struct buf *value, struct err *e)
+static int read_value(struct reading *r, struct buf *value, struct err *e)
 {
-    if (*p == '\'')
-        return read_literal(p + 1, value, e);
-    if (*p == '"')
-        return read_quoted(p + 1, value, e);
-    return read_plain(p, value);
+    r->p += strspn(r->p, blanks);
+    if (*r->p != '\'' && *r->p != '"')
+        return read_plain(r, value);
+    return *r->p++ == '"' ? read_quoted(r, value, e) : read_literal(r, value, e);
 }
 
-static int read_line(const char *p, struct vars *env, struct err *e)
+/* A line, or the lines of one variable; r then stands in the last of them. */
+static int read_variable(struct reading *r, struct vars *env, struct err *e)
 {
-    p += strspn(p, blanks);
-    if (!*p || *p == '#')
+    r->p += strspn(r->p, blanks);
+    if (!*r->p || *r->p == '\n' || *r->p == '#')
         return 0;
-    if (text_starts(p, "export") && strchr(blanks, p[6]) && p[6])
-        p += 6 + strspn(p + 6, blanks);
-    size_t n = name_len(p);
-    const char *equals = p + n + strspn(p + n, blanks);
+    if (text_starts(r->p, "export") && r->p[6] && strchr(blanks, r->p[6]))
+        r->p += 6 + strspn(r->p + 6, blanks);
+    size_t n = name_len(r->p);
+    const char *equals = r->p + n + strspn(r->p + n, blanks);
     if (n == 0 || *equals != '=')
         return err_set(e, ERR_CONFIG, "expected NAME=value");
     own_buf pair = { 0 };
-    buf_add(&pair, p, n);
+    buf_add(&pair, r->p, n);
     buf_addc(&pair, '=');
-    p = equals + 1;
-    if (read_value(p + strspn(p, blanks), &pair, e) < 0)
+    r->p = equals + 1;
+    if (read_value(r, &pair, e) < 0)
         return -1;
     free(vars_put(env, buf_steal(&pair)));
     return 0;
 }
 
+/* With line ends as they are here: a value that spans lines does not hold those of another system. */
+static char *plain_lines(const char *text, size_t n)
+{
+    own_buf out = { 0 };
+    buf_reserve(&out, n);
+    for (size_t i = 0; i < n; i++)
+        if (text[i] != '\r' || (i + 1 < n && text[i + 1] != '\n'))
+            buf_addc(&out, text[i]);
+    return buf_steal(&out);
+}
+
+static int check_nul(const char *text, size_t n, struct err *e)
+{
+    const char *nul = n ? memchr(text, '\0', n) : NULL;
+    int line = 1;
+    if (!nul)
+        return 0;
+    for (const char *p = text; p < nul; p++)
+        line += *p == '\n';
+    return err_set(e, ERR_CONFIG, "line %d: contains a NUL byte", line);
+}
+
 static int read_lines(const char *text, size_t n, struct vars *env, struct err *e)
 {
-    const char *p = text, *end = text + n;
-    if (n >= 3 && memcmp(p, "\xef\xbb\xbf", 3) == 0)
-        p += 3;
-    for (int number = 1; p < end; number++) {
-        const char *newline = memchr(p, '\n', (size_t)(end - p));
-        size_t len = (size_t)((newline ? newline : end) - p);
-        own_text line = xstrndup(p, len);
-        if (strlen(line) < len)
-            return err_set(e, ERR_CONFIG, "line %d: contains a NUL byte", number);
-        if (len && line[len - 1] == '\r')
-            line[len - 1] = '\0';
-        if (read_line(line, env, e) < 0)
-            return err_in(e, "line %d", number);
-        p += len + 1;
+    if (check_nul(text, n, e) < 0)
+        return -1;
+    own_text lines = plain_lines(text, n);
+    struct reading r = { .p = lines, .line = 1 };
+    if (text_starts(lines, "\xef\xbb\xbf"))
+        r.p += 3;
+    while (*r.p) {
+        if (read_variable(&r, env, e) < 0)
+            return err_in(e, "line %d", r.line);
+        const char *end = r.p + strcspn(r.p, "\n");
+        move_to(&r, end + (*end == '\n'));
     }
     return 0;
 }

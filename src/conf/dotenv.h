@@ -1,8 +1,8 @@
 /* src/conf/dotenv.h: files of environment variables (`env_file`).
  *
  * One NAME=value a line; `export ` in front, blank lines and # comments are fine. '...' is literal,
- * "..." knows \n \r \t \" \\ \$, anything else is taken up to the end of the line or a blank and #.
- * Values are never expanded: $HOME stays $HOME. CRLF and a BOM are tolerated. */
+ * "..." knows \n \r \t \" \\ \$, and both may span lines (a PEM key); anything else is taken up to the end of
+ * the line or a blank and #. Values are never expanded: $HOME stays $HOME. CRLF and a BOM are tolerated. */
 #pragma once
 #include "base/text.h"
 

@@ -44,6 +44,18 @@ static const struct {
     { "\nA='x", "!line 2: the quote is not closed" },
     { "A=\"x\\\"", "!line 1: the quote is not closed" },
     { "A='x'y", "!line 1: something stands behind the closing quote" },
+    /* quoted values of several lines */
+    { "K='-----BEGIN\nab#c=\n-----END' # key\nB=2", "K=-----BEGIN\nab#c=\n-----END|B=2" },
+    { "K=\"a\n\nb\\n\\\"c\n\"\nB=2", "K=a\n\nb\n\"c\n|B=2" },
+    { "K='a\r\nb\r\n'\r\nB=\"c\r\nd\"\r\n", "K=a\nb\n|B=c\nd" },
+    { "K='a\rb\r'", "K=a\rb\r" },
+    { "K=\"a\\\nb\"", "K=a\\\nb" },
+    { "K=\"a\\\r\nb\"", "K=a\\\nb" },
+    { "A=1\nB='x\ny\nC=2\n", "!line 2: the quote is not closed" },
+    { "A=1\nB=\"x\ny\nC=2\n", "!line 2: the quote is not closed" },
+    { "A=1\nB='x\nC='y'", "!line 3: something stands behind the closing quote, which was opened in line 2" },
+    { "A='x\ny'\n\nB", "!line 4: expected NAME=value" },
+    { "A=x'y\nB='", "!line 2: the quote is not closed" },
 };
 
 TEST(lines)
@@ -67,6 +79,8 @@ TEST(nul)
     own_strv env = NULL;
     struct err e;
     check_int(dotenv_parse("A=1\nB=\0x\n", 9, &env, &e), -1);
+    check_text(e.text, "line 2: contains a NUL byte");
+    check_int(dotenv_parse("A='\nB=\0x\n'", 10, &env, &e), -1);
     check_text(e.text, "line 2: contains a NUL byte");
 }
 
