@@ -115,6 +115,25 @@ static const char *search_path(const struct interp_query *q)
     return q->path ? q->path : DEFAULT_PATH;
 }
 
+/* The folders of PATH for a message: as many whole ones as fit, and how many more there are. */
+static char *searched(const struct interp_query *q)
+{
+    enum { SHOWN_MOST = 200 };
+    const char *path = search_path(q), separator[] = { q->rules->list_separator, '\0' };
+    size_t len = strlen(path), fits = 0, left = 0;
+    if (len <= SHOWN_MOST)
+        return xstrdup(path);
+    for (size_t at = 0; at <= len; at++) {
+        at += strcspn(path + at, separator);
+        if (at <= SHOWN_MOST)
+            fits = at;
+        else
+            left++;
+    }
+    return xasprintf("%.*s%s... %s%zu%s folder%s", (int)fits, path, fits ? separator : "", fits ? "and " : "",
+                     left, fits ? " more" : "", left == 1 ? "" : "s");
+}
+
 char *interp_find_program(const struct interp_query *q, const char *name)
 {
     if (!*name)
@@ -194,11 +213,11 @@ static int hint_interpreter(struct err *e)
 
 static int not_on_path(const struct interp_query *q, const char *script, const char *program, struct err *e)
 {
+    own_text path = searched(q);
     if (has_slash(q, program))
         err_set(e, ERR_CONFIG, "%s: interpreter %s: no such program", script, program);
     else
-        err_set(e, ERR_CONFIG, "%s: interpreter %s is not on PATH (searched %.240s)", script, program,
-                search_path(q));
+        err_set(e, ERR_CONFIG, "%s: interpreter %s is not on PATH (searched %s)", script, program, path);
     return err_hint(e, "install %s, or name another program with --interpreter", program);
 }
 
@@ -438,9 +457,9 @@ static int missing(const struct interp_query *q, int why, struct err *e)
 {
     if (has_slash(q, q->script) || (why != ENOENT && why != ENOTDIR))
         return err_set(e, ERR_CONFIG, "%s: %s (in %s)", q->script, strerror(why), q->cwd);
-    err_set(e, ERR_CONFIG, "%s: no such file in %s, and no program of that name on PATH (searched %.200s)",
-            q->script, q->cwd, search_path(q));
-    return -1;
+    own_text path = searched(q);
+    return err_set(e, ERR_CONFIG, "%s: no such file in %s, and no program of that name on PATH (searched %s)",
+                   q->script, q->cwd, path);
 }
 
 /* The script is no file: `npm` for one on PATH, and where programs have extensions `tool` for tool.exe. */

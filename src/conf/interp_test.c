@@ -353,6 +353,37 @@ TEST(as_asked)
     }
 }
 
+/* A PATH can be as long as it likes; a message names whole folders of it. */
+TEST(a_long_path_is_cut_between_folders)
+{
+    static const char *const wants[] = {
+        "nosuch: no such file in /srv, and no program of that name on PATH (searched ",
+        "/srv/a.js: interpreter nosuch is not on PATH (searched ",
+    };
+    own_buf path = { 0 };
+    own_text longest = xasprintf("/%0300d:/bin:/usr/bin", 0);
+    for (int i = 0; i < 40; i++)
+        buf_addf(&path, "%s/opt/folder-%02d/bin", i ? ":" : "", i);
+    for (size_t i = 0; i < ARRAY_LEN(wants); i++) {
+        struct interp_query q = unix_query(i ? "a.js" : "nosuch");
+        struct err e;
+        q.interpreter = i ? "nosuch" : NULL;
+        q.path = path.data;
+        check_row(i);
+        own_text got = answer(&q, &e);
+        check_contains(got, wants[i]);
+        check_contains(got, "(searched /opt/folder-00/bin:/opt/folder-01/bin:");
+        check_contains(got, "/opt/folder-09/bin:... and 30 more folders)");
+        q.path = longest;
+        own_text none = answer(&q, &e);
+        check_contains(none, "(searched ... 3 folders)");
+        longest[301] = '\0';
+        own_text one = answer(&q, &e);
+        check_contains(one, "(searched ... 1 folder)");
+        longest[301] = ':';
+    }
+}
+
 TEST(no_path_means_the_usual_one)
 {
     struct interp_query q = unix_query("npm");
