@@ -30,10 +30,8 @@ int words_signal(const char *word, int *out, struct err *e)
         *out = number;
         return 0;
     }
-    const char *near = key_signal_nearest(word);
     err_set(e, ERR_USAGE, "no signal `%s`", word);
-    return near ? err_hint(e, "did you mean %s?", near)
-                : err_hint(e, "a name such as SIGHUP or HUP, or a number from 1 to 64");
+    return key_signal_hint(word, e);
 }
 
 bool words_is_secret(const char *name)

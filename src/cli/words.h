@@ -10,7 +10,7 @@ struct words_scale {
 must_check int words_scale(const char *word, struct words_scale *out,
                            struct err *e); /* "4" "+1" "-2" "max" */
 
-/* "SIGHUP" "hup" "1": its number in *out. ERR_USAGE names the nearest one. */
+/* "SIGHUP" "hup" "1" "SIGRTMIN+3": its number in *out. ERR_USAGE names the nearest one. */
 must_check int words_signal(const char *word, int *out, struct err *e);
 
 bool words_is_secret(const char *name); /* of a variable: API_KEY, github_token */

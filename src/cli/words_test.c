@@ -94,6 +94,7 @@ TEST(no_signals)
         { "", "a name such as SIGHUP" },
         { "9x", NULL },
         { "nonsense", "a name such as SIGHUP" },
+        { "RTMIN+31", "a name such as SIGHUP or HUP, " },
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         check_row(i);

@@ -1,12 +1,9 @@
 /* The table of app settings, and what can be done with a row without knowing which it is. */
 #include "conf/keys.h"
 
-#include <ctype.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/vars.h"
 #include "conf/keys_shapes.h"
@@ -178,7 +175,7 @@ const struct key keys[] = {
       AT(kill_signal),
       .shape = "signal",
       .def = "SIGTERM",
-      .about = "What asks the app to stop." },
+      .about = "What asks the app to stop: a name (SIGINT, INT, SIGRTMIN+3) or a number." },
     { .name = "treekill",
       .type = KEY_BOOL,
       AT(treekill),
@@ -470,59 +467,6 @@ void keys_merge(struct app_spec *s, const struct app_spec *over)
             s->unknown = json_object();
         json_object_update(s->unknown, over->unknown);
     }
-}
-
-/* The numbers differ between systems, the names do not. */
-static const struct {
-    const char *name;
-    int number;
-} signals[] = {
-    { "SIGHUP", SIGHUP },       { "SIGINT", SIGINT },   { "SIGQUIT", SIGQUIT }, { "SIGILL", SIGILL },
-    { "SIGTRAP", SIGTRAP },     { "SIGABRT", SIGABRT }, { "SIGBUS", SIGBUS },   { "SIGFPE", SIGFPE },
-    { "SIGKILL", SIGKILL },     { "SIGUSR1", SIGUSR1 }, { "SIGSEGV", SIGSEGV }, { "SIGUSR2", SIGUSR2 },
-    { "SIGPIPE", SIGPIPE },     { "SIGALRM", SIGALRM }, { "SIGTERM", SIGTERM }, { "SIGCHLD", SIGCHLD },
-    { "SIGCONT", SIGCONT },     { "SIGSTOP", SIGSTOP }, { "SIGTSTP", SIGTSTP }, { "SIGTTIN", SIGTTIN },
-    { "SIGTTOU", SIGTTOU },     { "SIGURG", SIGURG },   { "SIGXCPU", SIGXCPU }, { "SIGXFSZ", SIGXFSZ },
-    { "SIGVTALRM", SIGVTALRM }, { "SIGPROF", SIGPROF }, { "SIGSYS", SIGSYS },   { "SIGWINCH", SIGWINCH },
-    { "SIGIO", SIGIO },
-#ifdef SIGPWR
-    { "SIGPWR", SIGPWR },
-#endif
-};
-enum { SIGNAL_MOST = 64 };
-
-int key_signal_find(const char *name)
-{
-    if (isdigit((unsigned char)*name)) {
-        char *end;
-        long n = strtol(name, &end, 10);
-        return *end == '\0' && n >= 1 && n <= SIGNAL_MOST ? (int)n : 0;
-    }
-    size_t skip = strncasecmp(name, "SIG", 3) == 0 ? 0 : 3;
-    for (size_t i = 0; i < ARRAY_LEN(signals); i++)
-        if (strcasecmp(signals[i].name + skip, name) == 0)
-            return signals[i].number;
-    return 0;
-}
-
-const char *key_signal_name(int64_t number)
-{
-    for (size_t i = 0; i < ARRAY_LEN(signals); i++)
-        if (signals[i].number == number)
-            return signals[i].name;
-    return NULL;
-}
-
-const char *key_signal_nearest(const char *name)
-{
-    const char *names[2 * ARRAY_LEN(signals) + 1];
-    size_t n = 0;
-    for (size_t i = 0; i < ARRAY_LEN(signals); i++) {
-        names[n++] = signals[i].name;
-        names[n++] = signals[i].name + 3;
-    }
-    names[n] = NULL;
-    return text_nearest(name, names);
 }
 
 static void check(bool wrong, const char *key, const struct conf_node *at, struct conf_problems *problems,

@@ -69,9 +69,10 @@ void key_clear(const struct key *k, struct app_spec *s);                        
 void key_set_text(const struct key *k, struct app_spec *s, char *take_text);
 void key_set_list(const struct key *k, struct app_spec *s, char **take_list);
 
-int key_signal_find(const char *name);            /* "SIGTERM" "term" "15"; 0: no such signal */
-const char *key_signal_name(int64_t number);      /* "SIGTERM"; NULL: it has none */
-const char *key_signal_nearest(const char *name); /* what was probably meant; NULL */
+int key_signal_find(const char *name);       /* "SIGTERM" "term" "15" "SIGRTMIN+3"; 0: no such signal */
+const char *key_signal_name(int64_t number); /* "SIGTERM", the same on all systems; NULL: it has none */
+/* For a name that key_signal_find does not know: what was probably meant, or what there is. Returns -1. */
+int key_signal_hint(const char *name, struct err *e);
 
 /* Reads every member of the table node `app` into s. Errors go to `problems`, all of them, each with
  * the position of its node; the spec then holds what was right. base is the folder relative paths are

@@ -253,8 +253,7 @@ static int read_signal(const struct key *k, struct app_spec *s, const struct con
     if (number)
         return set_number(k, s, number);
     wrong(e, "a signal (SIGTERM, INT, 15)", v);
-    const char *nearest = key_signal_nearest(name);
-    return nearest ? err_hint(e, "did you mean %s?", nearest) : -1;
+    return key_signal_hint(name, e);
 }
 
 /* ---- the environment: every wrong entry is told, at its own place ---- */

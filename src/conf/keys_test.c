@@ -6,6 +6,7 @@
 
 #include "base/file.h"
 #include "conf/keys.h"
+#include "os/signame.h"
 
 /* ---- the table itself ---- */
 
@@ -489,6 +490,44 @@ TEST(signals)
     check_int(key_signal_find("SIG"), 0);
     check_text(key_signal_name(SIGKILL), "SIGKILL");
     check(key_signal_name(40) == NULL);
+}
+
+/* Whatever an exit_signal is shown as can be given. */
+TEST(signals_as_they_are_shown)
+{
+    for (int sig = 1; sig <= os_signal_last(); sig++) {
+        char name[OS_SIGNAME];
+        os_signame(sig, name);
+        check_row((size_t)sig);
+        if (os_signame_short(sig) || sig >= os_signal_first_realtime()) {
+            check_int(key_signal_find(name), sig);
+            check_int(key_signal_find(name + strlen("SIG")), sig);
+        }
+    }
+}
+
+TEST(realtime_signals)
+{
+    int first = os_signal_first_realtime(), last = os_signal_last();
+    char past[24];
+    if (first > last)
+        return;
+    check_int(key_signal_find("SIGRTMIN"), first);
+    check_int(key_signal_find("rtmin+6"), first + 6);
+    check_int(key_signal_find("SIGRTMAX"), last);
+    check_int(key_signal_find("sigrtmax-2"), last - 2);
+    snprintf(past, sizeof(past), "RTMIN+%d", last - first);
+    check_int(key_signal_find(past), last);
+    snprintf(past, sizeof(past), "RTMIN+%d", last - first + 1);
+    check_int(key_signal_find(past), 0);
+    snprintf(past, sizeof(past), "RTMAX-%d", last - first + 1);
+    check_int(key_signal_find(past), 0);
+    static const char *const wrong[] = { "RTMIN-1",  "RTMAX+1",  "RTMIN+",   "RTMIN+x", "RTMIN6",
+                                         "RTMIN++1", "RTMIN+ 1", "RTMIN+1x", "RT",      "RTMIN+99999999999" };
+    for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
+        check_row(i);
+        check_int(key_signal_find(wrong[i]), 0);
+    }
 }
 
 TEST(long_values_are_cut_in_messages)

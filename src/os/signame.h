@@ -10,3 +10,6 @@ const char *os_signame(int sig, char out[OS_SIGNAME]);
 const char *os_signame_short(int sig);
 
 int os_signal_last(void); /* the highest number a signal may have */
+
+/* The lowest number of a realtime signal; above os_signal_last() where there are none. */
+int os_signal_first_realtime(void);

@@ -4,6 +4,7 @@
 
 #include "cli/cli.h"
 #include "conf/keys.h"
+#include "os/signame.h"
 
 /* One option as shells see it, be it a row of a command or of the key table. */
 struct flag {
@@ -83,11 +84,13 @@ static void add_command_names(struct buf *out)
 
 static void add_signal_names(struct buf *out)
 {
-    for (int n = 1, some = 0; n <= 64; n++) {
+    for (int n = 1, some = 0; n <= os_signal_last(); n++) {
         const char *name = key_signal_name(n);
         if (name)
             buf_addf(out, "%s%s", some++ ? " " : "", name + strlen("SIG"));
     }
+    if (os_signal_first_realtime() <= os_signal_last())
+        buf_adds(out, " RTMIN RTMAX");
 }
 
 /* What a command's words may be, apart from apps and files: as text, "" for nothing. */

@@ -1,6 +1,6 @@
 #include "cli/cli.h"
 #include "cli/words.h"
-#include "conf/keys.h"
+#include "os/signame.h"
 
 static int signal_run(struct cli *c, struct err *e)
 {
@@ -13,8 +13,8 @@ static int signal_run(struct cli *c, struct err *e)
     json_strv(&j, "select", (char *const *)c->args.words + 1);
     json_int(&j, "signal", number);
     json_close(&j, '}');
-    const char *name = key_signal_name(number);
-    own_text said = name ? xasprintf("%s sent", name) : xasprintf("signal %d sent", number);
+    char name[OS_SIGNAME];
+    own_text said = xasprintf("%s sent", os_signame(number, name));
     return cli_act(c, "app.signal", params.data, said, e);
 }
 
@@ -22,8 +22,8 @@ const struct cmd cmd_signal = {
     .name = "signal",
     .usage = "signal <signal> <app>...",
     .about = "Send a signal to the main process of each instance.",
-    .more =
-        "SIGHUP, HUP and 1 are the same. What ends by it counts as an exit of its own: stop is what stops.",
+    .more = "SIGHUP, HUP and 1 are the same; SIGRTMIN+3 and SIGRTMAX-3 are signals too. What ends by it "
+            "counts as an exit of its own: stop is what stops.",
     .args = { .min = 2, .max = ARGS_ANY },
     .flags = CMD_ASKS_DAEMON,
     .words = WORDS_SIGNALS | WORDS_APPS,

@@ -31,6 +31,11 @@ const char *os_signame(int sig, char out[OS_SIGNAME])
     return out;
 }
 
+int os_signal_first_realtime(void)
+{
+    return NSIG;
+}
+
 int os_signal_last(void)
 {
     return NSIG - 1;
