@@ -78,6 +78,11 @@ int files_check_opts(const struct cli *c, const struct config *files, struct err
     for (size_t i = 0; i < ARRAY_LEN(names); i++)
         if (args_has(&c->args, names[i]) && !files->len)
             return err_set(e, ERR_USAGE, "--%s: there is no file it could choose from", names[i]);
+    return files_check_only(c, e);
+}
+
+int files_check_only(const struct cli *c, struct err *e)
+{
     own_strv only = files_only(c);
     if (args_has(&c->args, "only") && !only) /* "$APPS", and nothing in it: that is not all of them */
         return err_set(e, ERR_USAGE, "--only: no app is named");

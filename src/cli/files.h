@@ -16,8 +16,9 @@ char **files_only(const struct cli *c); /* --only a,b as a strv, or NULL */
 /* Reads `path` as --only and --env say and appends its apps. 0; or, its problems shown, the exit status. */
 must_check int files_load(struct cli *c, const char *path, struct config *to);
 
-/* --only and --env choose from files: ERR_USAGE when there are none. */
+/* --only and --env choose from files: ERR_USAGE when there are none, or when --only names nobody. */
 must_check int files_check_opts(const struct cli *c, const struct config *files, struct err *e);
+must_check int files_check_only(const struct cli *c, struct err *e); /* the latter alone */
 
 /* A name the rule allows, made of the script's: "my app.js" is "my-app", "42.js" is "app-42". */
 char *files_app_name(const char *script);

@@ -1,31 +1,63 @@
-/* check: what `start FILE` would refuse, found without a daemon: the file as a whole, then for each app
- * which program would run it, on the PATH it would get. */
+/* check: what `start FILE` would refuse, found without a daemon: the file as a whole, then for each app its
+ * folder, its files of variables, and which program would run it, on the PATH it would get. */
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "cli/files.h"
+#include "conf/dotenv.h"
 #include "conf/interp.h"
 #include "conf/settings_file.h"
 
-static const char *path_of(const struct app_spec *s)
+/* NULL: there is none among them. */
+static const char *path_in(char *const *variables)
 {
-    const char *own = NULL;
-    for (size_t i = 0; s->env && s->env[i]; i++)
-        if (text_starts(s->env[i], "PATH="))
-            own = s->env[i] + strlen("PATH=");
-    return own ? own : getenv("PATH");
+    const char *found = NULL;
+    for (; variables && *variables; variables++)
+        if (text_starts(*variables, "PATH="))
+            found = *variables + strlen("PATH=");
+    return found;
 }
 
-static int resolve(const struct app_spec *s, struct interp_plan *plan, struct err *e)
+static const char *inherited_path(const struct inherit_env *inherit)
 {
+    return inherit->all || strv_has(inherit->names, "PATH") ? getenv("PATH") : NULL;
+}
+
+/* As the daemon puts an app's environment together: what is inherited, its files in their order, its env. A
+ * file that cannot be read is a problem, each of them. */
+static char *read_path(const struct app_spec *s, struct conf_problems *problems)
+{
+    const char *own = path_in(s->env), *inherited = inherited_path(&s->inherit_env);
+    char *path = inherited ? xstrdup(inherited) : NULL;
+    for (char *const *file = s->env_file; file && *file; file++) {
+        own_strv variables = NULL;
+        struct err e;
+        if (dotenv_load(*file, &variables, &e) < 0)
+            conf_problem_add(problems, NULL, e.hint[0] ? e.hint : NULL, "%s: env_file: %s", s->name, e.text);
+        const char *found = path_in(variables);
+        if (!found)
+            continue;
+        free(path);
+        path = xstrdup(found);
+    }
+    if (!own)
+        return path;
+    free(path);
+    return xstrdup(own);
+}
+
+static int resolve(const struct app_spec *s, const char *path, struct interp_plan *plan, struct err *e)
+{
+    if (access(s->cwd, X_OK) < 0)
+        return err_sys(e, "cwd %s", s->cwd);
     struct interp_query query = {
         .script = s->script,
         .cwd = s->cwd,
         .interpreter = s->interpreter,
         .interpreter_args = s->interpreter_args,
         .args = s->args,
-        .path = path_of(s),
+        .path = path,
         .fs = &interp_disk,
         .rules = &interp_unix,
     };
@@ -36,7 +68,8 @@ static void check_app(const struct app_spec *s, struct conf_problems *problems, 
 {
     struct interp_plan plan = { 0 };
     struct err e;
-    if (resolve(s, &plan, &e) < 0)
+    own_text path = read_path(s, problems);
+    if (resolve(s, path, &plan, &e) < 0)
         conf_problem_add(problems, NULL, e.hint[0] ? e.hint : NULL, "%s: %s", s->name, e.text);
     else if (strcmp(plan.interpreter, "none") == 0)
         buf_addf(lines, "%s: %s\n", s->name, plan.exec);
@@ -113,6 +146,8 @@ static int check_settings(struct cli *c, const char *path, struct err *e)
 static int check_run(struct cli *c, struct err *e)
 {
     const char *path = c->args.n_words ? c->args.words[0] : "velos.toml";
+    if (files_check_only(c, e) < 0)
+        return -1;
     if (settings_file_is_one(path))
         return check_settings(c, path, e);
     own_strv only = files_only(c);
@@ -135,9 +170,8 @@ const struct cmd cmd_check = {
     .name = "check",
     .usage = "check [file.toml]",
     .about = "Find what is wrong in a file, all of it, without a daemon.",
-    .more = "Also looks for each app's script and interpreter. Alone: ./velos.toml. A file with a table "
-            "[daemon]\n"
-            "(config.toml in velos's home) is checked as what it is.",
+    .more = "Also looks for each app's script, interpreter and cwd, and reads its env_file. Alone: ./velos.toml.\n"
+            "A file with a table [daemon] (config.toml in velos's home) is checked as what it is.",
     .args = { .max = 1 },
     .opts = (const struct opt[]){ FILES_OPTS, { 0 } },
     .words = WORDS_FILES,
