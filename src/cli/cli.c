@@ -119,33 +119,6 @@ char *cli_select(const struct cli *c, const char *const *sel)
 
 /* The command line -------------------------------------------------------------------------------------- */
 
-/* Takes the first word that is no option out of argv; options before it are common ones. NULL: there is none.
- */
-static const char *take_command(char **argv)
-{
-    for (char **at = argv; *at; at++) {
-        if (strcmp(*at, "--color") == 0 && at[1]) {
-            at++;
-            continue;
-        }
-        if ((*at)[0] == '-')
-            continue;
-        const char *name = *at;
-        for (; *at; at++)
-            at[0] = at[1];
-        return name;
-    }
-    return NULL;
-}
-
-static bool asks_for_json(char **argv)
-{
-    for (; *argv && strcmp(*argv, "--") != 0; argv++)
-        if (strcmp(*argv, "--json") == 0)
-            return true;
-    return false;
-}
-
 static int unknown_command(const char *name, struct err *e)
 {
     const char *names[64];
@@ -159,6 +132,79 @@ static int unknown_command(const char *name, struct err *e)
     err_set(e, ERR_USAGE, "unknown command `%s`", name);
     const char *nearest = text_nearest(name, names);
     return nearest ? err_hint(e, "did you mean %s?", nearest) : err_hint(e, "velos help lists the commands");
+}
+
+static struct args_rule rule_of(const struct cmd *cmd)
+{
+    struct args_rule rule = cmd->args;
+    rule.tables[0] = cmd->opts;
+    rule.tables[1] = common_opts;
+    return rule;
+}
+
+static bool is_option(const char *word)
+{
+    return word[0] == '-' && word[1];
+}
+
+/* Where the command stands: options and their values may come before it. A word behind an option may be its
+ * value (-n 3 logs), unless it is a command's name. NULL: there is no word. */
+static char **find_command(char **argv)
+{
+    char **first = NULL;
+    for (char **at = argv; *at; at++) {
+        bool value = at > argv && is_option(at[-1]);
+        if (is_option(*at))
+            continue;
+        if (cmd_find(*at))
+            return at;
+        if (!value)
+            return at;
+        first = first ? first : at;
+    }
+    return first;
+}
+
+/* The words in front of the command must be options of it, and their values. */
+static int check_front(const struct cmd *cmd, char **argv, char **at, struct err *e)
+{
+    char *name = *at;
+    struct args front = { 0 };
+    struct args_rule rule = rule_of(cmd);
+    *at = NULL;
+    int r = args_parse(&rule, argv, &front, e);
+    if (r < 0)
+        err_in(e, "%s", cmd->name);
+    else if (front.n_words)
+        r = err_set(e, ERR_USAGE, "%s: `%s` stands in front of the command", cmd->name, front.words[0]);
+    args_done(&front);
+    *at = name;
+    return r < 0 ? err_hint(e, "options stand behind the command: velos %s", cmd->usage) : 0;
+}
+
+/* Takes the command's name out of argv, which then holds its options and words. 1; 0: there is none; -1. */
+static int take_command(char **argv, const struct cmd **out, struct err *e)
+{
+    char **at = find_command(argv);
+    if (!at)
+        return 0;
+    const struct cmd *cmd = cmd_find(*at);
+    if (!cmd)
+        return unknown_command(*at, e);
+    if (check_front(cmd, argv, at, e) < 0)
+        return -1;
+    for (; *at; at++)
+        at[0] = at[1];
+    *out = cmd;
+    return 1;
+}
+
+static bool asks_for_json(char **argv)
+{
+    for (; *argv && strcmp(*argv, "--") != 0; argv++)
+        if (strcmp(*argv, "--json") == 0)
+            return true;
+    return false;
 }
 
 static int check_words(const struct cmd *cmd, const struct args *a, struct err *e)
@@ -181,9 +227,7 @@ static int check_color(const char *when, struct err *e)
 
 static int run_command(struct cli *c, char **words, struct err *e)
 {
-    struct args_rule rule = c->cmd->args;
-    rule.tables[0] = c->cmd->opts;
-    rule.tables[1] = common_opts;
+    struct args_rule rule = rule_of(c->cmd);
     if (args_parse(&rule, words, &c->args, e) < 0)
         return -1;
     if (args_has(&c->args, "help"))
@@ -225,13 +269,9 @@ int cli_main(char **argv)
     char **words = argv[0] ? argv + 1 : argv;
     struct cli c = { .json = asks_for_json(words), .color = "auto" };
     struct err e;
-    const char *name = take_command(words);
-    c.cmd = name ? cmd_find(name) : NULL;
-    int status;
-    if (name && !c.cmd)
-        status = unknown_command(name, &e);
-    else
-        status = name ? run_command(&c, words, &e) : run_bare(&c, words, &e);
+    int status = take_command(words, &c.cmd, &e);
+    if (status >= 0)
+        status = c.cmd ? run_command(&c, words, &e) : run_bare(&c, words, &e);
     if (status < 0) {
         if (c.cmd)
             err_in(&e, "%s", c.cmd->name);

@@ -73,6 +73,8 @@ char *cli_select(const struct cli *c, const char *const *sel);
 must_check int cli_outcomes(struct cli *c, const json_t *apps, const char *said, struct err *e);
 /* The errors among them, on stderr; the exit status: that of the first. */
 int cli_outcome_errors(struct cli *c, const json_t *apps, struct err *e);
+/* Of several apps one is not there: says that the others were left alone, too. Returns -1. */
+int cli_not_done(const struct cli *c, struct err *e);
 /* Asks for them first: all there is to do for most commands on apps. */
 must_check int cli_act(struct cli *c, const char *method, const char *params, const char *said,
                        struct err *e);

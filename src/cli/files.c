@@ -72,6 +72,20 @@ int files_load(struct cli *c, const char *path, struct config *to)
     return status;
 }
 
+int files_read_words(struct cli *c, struct config *files, char ***select, struct err *e)
+{
+    for (const char **w = c->args.words; *w; w++) {
+        int status = 0;
+        if (files_is_one(*w))
+            status = files_load(c, *w, files);
+        else
+            *select = strv_add(*select, *w);
+        if (status != 0)
+            return status;
+    }
+    return files_check_opts(c, files, e);
+}
+
 int files_check_opts(const struct cli *c, const struct config *files, struct err *e)
 {
     static const char *const names[] = { "only", "env" };

@@ -3,8 +3,12 @@
 #include "cli/cli.h"
 #include "conf/config.h"
 
+#define FILES_ONLY                                                                                           \
+    {                                                                                                        \
+        0, "only", OPT_TEXT, "Of a file, these apps alone.", "NAME,..."                                      \
+    }
 #define FILES_OPTS                                                                                           \
-    { 0, "only", OPT_TEXT, "Of a file, these apps alone.", "NAME,..." },                                     \
+    FILES_ONLY,                                                                                              \
     {                                                                                                        \
         0, "env", OPT_TEXT, "Of a file, this profile: env_PROFILE is merged over env.", "PROFILE"            \
     }
@@ -15,6 +19,10 @@ char **files_only(const struct cli *c); /* --only a,b as a strv, or NULL */
 
 /* Reads `path` as --only and --env say and appends its apps. 0; or, its problems shown, the exit status. */
 must_check int files_load(struct cli *c, const char *path, struct config *to);
+
+/* The words of a command on apps: files are read into `files`, the other words become selectors. 0; or, what
+ * is wrong in a file shown, the exit status; or -1, also where --only or --env have no file. */
+must_check int files_read_words(struct cli *c, struct config *files, char ***select, struct err *e);
 
 /* --only and --env choose from files: ERR_USAGE when there are none, or when --only names nobody. */
 must_check int files_check_opts(const struct cli *c, const struct config *files, struct err *e);

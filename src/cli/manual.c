@@ -39,9 +39,10 @@ char *manual_markdown(void)
         "# Commands\n\n"
         "Written from the command rows (`src/cli/cmd/`) and the key table by\n"
         "`UPDATE_DOCS=1 meson test -C build`; do not edit.\n\n"
-        "`velos <command> [options] [args]`. The order of options is free; `--` ends them. Data goes to\n"
-        "stdout, everything else to stderr. An `<app>` is a name, an id, `all`, `namespace/name`,\n"
-        "`namespace/*`, or `/regex/`. Exit statuses: [exit-codes.md](exit-codes.md).\n\n"
+        "`velos <command> [options] [args]`. Options may stand anywhere, also in front of the command; `--`\n"
+        "ends them. Data goes to stdout, everything else to stderr. An `<app>` is a name, an id, `all`,\n"
+        "`namespace/name`, `namespace/*`, or `/regex/`; when one of several is not there, nothing is done.\n"
+        "Exit statuses: [exit-codes.md](exit-codes.md).\n\n"
         "Every command takes:\n\n| Option | |\n|---|---|\n");
     help_add_opts(&out, common_opts, add_markdown_row);
     for (const struct cmd *const *c = commands; *c; c++)
@@ -93,9 +94,10 @@ char *manual_roff(void)
              ".\\\" Written from the command rows by UPDATE_DOCS=1 meson test -C build; do not edit.\n"
              ".TH VELOS 1\n.SH NAME\nvelos \\- starts programs and keeps them running\n"
              ".SH SYNOPSIS\n.B velos\n.I command\n[options] [args]\n"
-             ".SH DESCRIPTION\nThe order of options is free; \\-\\- ends them. Data goes to stdout, "
-             "everything else to\n"
-             "stderr. An app is selected by its name, an id, all, namespace/name, namespace/*, or /regex/.\n"
+             ".SH DESCRIPTION\nOptions may stand anywhere, also in front of the command; \\-\\- ends them. "
+             "Data goes to stdout, everything else to\n"
+             "stderr. An app is selected by its name, an id, all, namespace/name, namespace/*, or /regex/; when "
+             "one of several is not there, nothing is done.\n"
              ".SH OPTIONS\n");
     help_add_opts(&out, common_opts, add_roff_row);
     buf_adds(&out, ".SH COMMANDS\n");

@@ -63,10 +63,16 @@ int cli_outcomes(struct cli *c, const json_t *apps, const char *said, struct err
     return cli_outcome_errors(c, apps, e);
 }
 
+int cli_not_done(const struct cli *c, struct err *e)
+{
+    bool several = c->args.n_words > MAX(c->cmd->args.min, (size_t)1);
+    return several && e->code == ERR_NOT_FOUND ? err_in(e, "nothing was done") : -1;
+}
+
 int cli_act(struct cli *c, const char *method, const char *params, const char *said, struct err *e)
 {
     own_json result = NULL;
     if (cli_ask(c, method, params, &result, e) < 0)
-        return -1;
+        return cli_not_done(c, e);
     return cli_outcomes(c, json_object_get(result, "apps"), said, e);
 }

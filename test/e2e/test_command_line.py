@@ -1,11 +1,13 @@
 """What words and options of the command line mean, and what is said about those that mean nothing."""
 
+import json
 import signal
 
 from harness import eventually
 
 # Says which signals come, and ends by none of them but SIGKILL.
 TELLS = """
+import json
 import signal
 def told(number, frame):
     print("signal", number, flush=True)
@@ -111,3 +113,73 @@ def test_check_only_nobody(velos):
     velos.write("velos.toml", '[apps.a]\nscript = "sleep"\n')
     for file in ([], ["velos.toml"]):
         assert "check: --only: no app is named" in velos.fails(2, "check", *file, "--only", "").err
+
+
+# Options in front of the command
+
+
+def test_options_may_stand_in_front_of_the_command(velos):
+    velos.write("lines.sh", "echo one; echo two; echo three; exec sleep 1000")
+    velos.run("start", "lines.sh")
+    velos.wait_log("lines", "^three$")
+    for front in (["-n", 1], ["--lines", 1], ["--lines=1"], ["-n1"], ["--color", "never", "-n", 1]):
+        assert velos.run(*front, "logs", "lines", "--raw").out == "three\n", front
+    assert velos.run("-n", 1, "--raw", "logs", "lines").out == "three\n"
+    assert velos.run("--json", "pid", "lines").out.startswith("[")
+    velos.run("--name", "other", "--watch", "start", "lines.sh")
+    assert velos.app("other")["watching"] is True
+
+
+def test_what_stands_in_front_and_is_none(velos):
+    result = velos.fails(2, "-x", 3, "logs")
+    assert "logs: unknown option `-x`" in result.err and "hint: options stand behind the command: velos logs [" in result.err
+    result = velos.run("--json", "3", "stop", "all", check=False)  # --json takes no value, so 3 would be an app
+    assert json.loads(result.err)["error"]["message"] == "stop: `3` stands in front of the command"
+    result = velos.fails(2, "-f", "3", "logs")
+    assert "logs: `3` stands in front of the command" in result.err
+    assert "unknown command `lgos`\nhint: did you mean logs?" in velos.fails(2, "-n", 3, "lgos").err
+    assert "unknown command `3`" in velos.fails(2, "3", "logs").err
+    assert velos.processes() == {}
+
+
+# Files where apps can stand; apps that are not there
+
+
+def running(velos):
+    return {name for name, row in velos.list().items() if row["status"] == "online"}
+
+
+def test_stop_and_delete_take_files(velos):
+    apps = "".join(f'[apps.{name}]\nscript = "sleep"\nargs = ["1000"]\n' for name in ("a", "b", "c"))
+    velos.write("velos.toml", apps)
+    velos.write("none.toml", '[apps.x]\nscript = "sleep"\n')
+    assert "no daemon" in velos.fails(4, "stop", "velos.toml").err
+    velos.run("start", "--only", "a,b")
+    velos.run("start", "sleep", "--name", "other", "--", "1000")
+    result = velos.run("stop", "velos.toml", "--only", "a")
+    assert (result.out, result.err) == ("a: stopped\n", "") and running(velos) == {"b", "other"}
+    result = velos.run("stop", "velos.toml")
+    assert sorted(result.out.splitlines()) == ["a: stopped", "b: stopped"]
+    assert result.err == "velos: stop: c is not there, left out\n" and running(velos) == {"other"}
+    assert [app["name"] for app in json.loads(velos.run("delete", "velos.toml", "--json").out)] == ["a", "b"]
+    assert set(velos.list()) == {"other"}
+    assert "delete: none of the file's apps is there" in velos.fails(3, "delete", "none.toml").err
+    assert "--only: there is no file" in velos.fails(2, "stop", "other", "--only", "other").err
+    velos.run("stop", "none.toml", "other")
+    assert running(velos) == set()
+    velos.write("bad.toml", "[apps.a]\nscrip = 1\n")
+    assert velos.run("stop", "bad.toml", check=False).code == 2
+    assert "velos start with the file starts those" in velos.fails(3, "restart", "velos.toml").err
+
+
+def test_of_several_apps_one_is_not_there(velos):
+    """All or nothing; and it is said which."""
+    for name in ("a", "b"):
+        velos.run("start", "sleep", "--name", name, "--", "1000")
+    before = velos.list()
+    for command in (["stop"], ["restart"], ["reload"], ["delete"], ["reset"], ["signal", "TERM"], ["flush"], ["reopen"]):
+        result = velos.fails(3, *command, "a", "nope", "b")
+        assert f"velos: {command[0]}: nothing was done: no app `nope`" in result.err
+        assert f"velos: {command[0]}: no app `nope`" in velos.fails(3, *command, "nope").err
+    after = velos.list()
+    assert {n: (r["pid"], r["restarts"]) for n, r in after.items()} == {n: (r["pid"], r["restarts"]) for n, r in before.items()}

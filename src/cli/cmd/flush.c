@@ -17,7 +17,7 @@ static int flush_run(struct cli *c, struct err *e)
     size_t i;
     json_t *app;
     if (cli_ask(c, "log.flush", params, &result, e) < 0)
-        return -1;
+        return cli_not_done(c, e);
     const json_t *apps = json_object_get(result, "apps");
     json_array_foreach(apps, i, app) add_freed(&lines, app);
     if ((c->json ? out_json(apps, e) : out_write(&lines, e)) < 0)

@@ -1,23 +1,6 @@
-/* restart, reload: apps and the apps of files; they differ in what the daemon is asked to do with them. */
+/* restart, reload: apps, and the apps of files, which take the file's settings first; they differ in what the
+ * daemon is asked to do with them. */
 #include "cli/files.h"
-
-/* Files among the words give their apps new settings; these are then acted on with the others. */
-static int read_words(struct cli *c, struct config *files, char ***select)
-{
-    for (const char **w = c->args.words; *w; w++) {
-        size_t before = files->len;
-        if (!files_is_one(*w)) {
-            *select = strv_add(*select, *w);
-            continue;
-        }
-        int status = files_load(c, *w, files);
-        if (status != 0)
-            return status;
-        for (size_t i = before; i < files->len; i++)
-            *select = strv_add(*select, files->apps[i]->name);
-    }
-    return 0;
-}
 
 static int ask(struct cli *c, const char *method, const struct config *files, char *const *select,
                struct err *e)
@@ -31,16 +14,19 @@ static int ask(struct cli *c, const char *method, const struct config *files, ch
     if (files->len || args_has(&c->args, "update-env"))
         files_write_environ(&j);
     json_close(&j, '}');
-    return cli_act(c, method, params.data, NULL, e);
+    int status = cli_act(c, method, params.data, NULL, e);
+    if (status < 0 && e->code == ERR_NOT_FOUND && files->len)
+        err_hint(e, "velos start with the file starts those of its apps that are not there");
+    return status;
 }
 
 static int run(struct cli *c, const char *method, struct err *e)
 {
     struct config files = { 0 };
     own_strv select = NULL;
-    int status = read_words(c, &files, &select);
-    if (status == 0)
-        status = files_check_opts(c, &files, e);
+    int status = files_read_words(c, &files, &select, e);
+    for (size_t i = 0; status == 0 && i < files.len; i++)
+        select = strv_add(select, files.apps[i]->name);
     if (status == 0)
         status = ask(c, method, &files, select, e);
     config_done(&files);
