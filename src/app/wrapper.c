@@ -36,12 +36,6 @@ static int opaque(struct err *e, const char *why)
            "`node` directly");
 }
 
-/* What a shell would have to do: then it is no list of words. */
-static bool needs_a_shell(const char *command)
-{
-    return strpbrk(command, "|&;<>()$`*?[]#~=%!{}\n") != NULL;
-}
-
 int wrapper_resolve_script(const char *package_json, size_t n, const char *script, char ***out, struct err *e)
 {
     own_json package = NULL;
@@ -58,7 +52,7 @@ int wrapper_resolve_script(const char *package_json, size_t n, const char *scrip
     }
     if (json_object_get(scripts, before) || json_object_get(scripts, after))
         return opaque(e, "a pre or post script of package.json keeps from it");
-    if (needs_a_shell(command) || text_split_words(command, &words, e) < 0 || !words || !words[0] ||
+    if (text_needs_shell(command) || text_split_words(command, &words, e) < 0 || !words || !words[0] ||
         strcmp(words[0], "node") != 0 || !words[1])
         return opaque(e, "ends in the wrapper: the script of package.json is no plain `node FILE`");
     *out = steal(words);

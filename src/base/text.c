@@ -246,6 +246,46 @@ int text_split_words(const char *s, char ***out, struct err *e)
     return 0;
 }
 
+/* NAME=... */
+static bool is_assignment(const char *word)
+{
+    size_t n = 0;
+    while (word[n] == '_' || isalpha((unsigned char)word[n]) || (n && isdigit((unsigned char)word[n])))
+        n++;
+    return n && word[n] == '=';
+}
+
+/* A newline ends a command, unless there is none behind it. */
+static bool ends_command(const char *newline)
+{
+    return newline[strspn(newline, " \t\r\n")] != '\0';
+}
+
+bool text_needs_shell(const char *line)
+{
+    line += strspn(line, " \t\r\n");
+    if (is_assignment(line))
+        return true;
+    char quote = 0;
+    for (const char *p = line; *p; p++) {
+        bool word_starts = p == line || isspace((unsigned char)p[-1]);
+        if (*p == '\\' && quote != '\'' && p[1])
+            p++;
+        else if (quote && *p == quote)
+            quote = 0;
+        else if (quote == '"' && (*p == '$' || *p == '`'))
+            return true;
+        else if (quote)
+            continue;
+        else if (*p == '\'' || *p == '"')
+            quote = *p;
+        else if (strchr("|&;<>()$`*?[", *p) || (word_starts && strchr("~#", *p)) ||
+                 (*p == '\n' && ends_command(p)))
+            return true;
+    }
+    return false;
+}
+
 static char fold(char c)
 {
     if (c == '-')

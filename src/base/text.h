@@ -45,6 +45,10 @@ const char *text_last(const char *s, size_t n, char c); /* memrchr(3), which not
  * expansion, no operators. Unbalanced quotes: ERR_USAGE. *out is a strv the caller frees. */
 must_check int text_split_words(const char *s, char ***out, struct err *e);
 
+/* Would a shell do more with this line than split it into words: operators, variables, patterns, a variable
+ * set in front? What is quoted is not looked at, but for $ and ` in "...". */
+bool text_needs_shell(const char *line);
+
 /* The name closest to `word` (Damerau-Levenshtein, case folded), or NULL when none is near enough to
  * be a typing mistake: at most a third of its length away. names is NULL-terminated. */
 const char *text_nearest(const char *word, const char *const *names);

@@ -131,6 +131,48 @@ TEST(nearest)
     check(text_nearest(longest, names) == NULL);
 }
 
+TEST(needs_shell)
+{
+    static const struct {
+        const char *line;
+        bool needs;
+    } rows[] = {
+        { "", false },
+        { "npm run dev", false },
+        { "node 'a && b' \"c; d\" e\\;f", false },
+        { "curl -d {\"a\":1} x=1 a#b a~ 50% !", false },
+        { "node a.js\n", false },
+        { " \n node a.js", false },
+        { "echo '$HOME `x`' \"\\$x\" \\$y", false },
+        { "=x", false },
+        { "a.b=c d", false },
+        { "node a.js && echo hi", true },
+        { "a|b", true },
+        { "a;b", true },
+        { "a &", true },
+        { "a >b", true },
+        { "a <b", true },
+        { "(a)", true },
+        { "a $B", true },
+        { "a \"$B\"", true },
+        { "a \"`b`\"", true },
+        { "a `b`", true },
+        { "a *.js", true },
+        { "a ?.js", true },
+        { "a [b].js", true },
+        { "a ~/b", true },
+        { "a # b", true },
+        { "PORT=1 node a.js", true },
+        { "  _P2= node", true },
+        { "a\nb", true },
+        { "it's && x", false }, /* the quote is not closed: somebody else says so */
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        check_row(i);
+        check_int(text_needs_shell(rows[i].line), rows[i].needs);
+    }
+}
+
 TEST(utf8)
 {
     static const struct {

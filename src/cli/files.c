@@ -49,6 +49,43 @@ char *files_app_name(const char *script)
     return unfit ? xasprintf("app-%.*s", SPEC_NAME_MOST - 4, name) : steal(name);
 }
 
+/* What a shell's line is named after: its first command, without what sets variables for it. */
+static char *line_name(char *const *words)
+{
+    static const char in_names[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-/";
+    for (; *words; words++) {
+        const char *at = *words + strcspn(*words, in_names);
+        own_text word = xstrndup(at, strspn(at, in_names));
+        if (*path_base(word) && at[strlen(word)] != '=')
+            return files_app_name(word);
+    }
+    return xstrdup("sh");
+}
+
+int files_read_command(const char *line, struct files_command *out, struct err *e)
+{
+    own_strv words = NULL;
+    if (text_split_words(line, &words, e) < 0)
+        return err_in(e, "`%s`", line);
+    if (!words)
+        return err_set(e, ERR_USAGE, "an empty word names no program");
+    out->shell = text_needs_shell(line);
+    out->name = out->shell ? line_name(words) : files_app_name(words[0]);
+    out->words = steal(words);
+    if (!out->shell)
+        return 0;
+    strv_free(out->words);
+    out->words = strv_add(strv_add(strv_add(NULL, "sh"), "-c"), line);
+    return 0;
+}
+
+void files_command_done(struct files_command *cmd)
+{
+    strv_free(cmd->words);
+    free(cmd->name);
+    *cmd = (struct files_command){ 0 };
+}
+
 void files_append(struct config *to, struct app_spec *take)
 {
     to->apps = xrealloc(to->apps, (to->len + 1) * sizeof(struct app_spec *));

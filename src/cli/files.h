@@ -28,6 +28,16 @@ must_check int files_read_words(struct cli *c, struct config *files, char ***sel
 must_check int files_check_opts(const struct cli *c, const struct config *files, struct err *e);
 must_check int files_check_only(const struct cli *c, struct err *e); /* the latter alone */
 
+/* A word that is no file: "npm run dev". What a shell would do more with it than split it is left to sh. */
+struct files_command {
+    char **words; /* the program and its arguments; {"sh", "-c", line} */
+    char *name;   /* for the app */
+    bool shell;
+};
+/* ERR_USAGE: an open quote, or no word at all. */
+must_check int files_read_command(const char *line, struct files_command *out, struct err *e);
+void files_command_done(struct files_command *cmd);
+
 /* A name the rule allows, made of the script's: "my app.js" is "my-app", "42.js" is "app-42". */
 char *files_app_name(const char *script);
 

@@ -455,11 +455,17 @@ static int run_by_content(const struct interp_query *q, const char *script, stru
 
 static int missing(const struct interp_query *q, int why, struct err *e)
 {
-    if (has_slash(q, q->script) || (why != ENOENT && why != ENOTDIR))
-        return err_set(e, ERR_CONFIG, "%s: %s (in %s)", q->script, strerror(why), q->cwd);
     own_text path = searched(q);
-    return err_set(e, ERR_CONFIG, "%s: no such file in %s, and no program of that name on PATH (searched %s)",
-                   q->script, q->cwd, path);
+    if (has_slash(q, q->script) || (why != ENOENT && why != ENOTDIR))
+        err_set(e, ERR_CONFIG, "%s: %s (in %s)", q->script, strerror(why), q->cwd);
+    else
+        err_set(e, ERR_CONFIG, "%s: no such file in %s, and no program of that name on PATH (searched %s)",
+                q->script, q->cwd, path);
+    if (!strchr(q->script, ' '))
+        return -1;
+    return err_hint(e,
+                    "script is one name; what stands behind it goes into args, and a line for a shell into "
+                    "script = \"sh\", args = [\"-c\", \"...\"]");
 }
 
 /* The script is no file: `npm` for one on PATH, and where programs have extensions `tool` for tool.exe. */

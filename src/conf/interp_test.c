@@ -293,6 +293,8 @@ TEST(errors_have_a_next_step)
         { "empty", "--interpreter" },
         { "elf-noexec", "chmod +x /srv/elf-noexec" },
         { "dir", "name the file in it" },
+        { "npm start", "what stands behind it goes into args" },
+        { "./a.sh -x", "what stands behind it goes into args" },
         { "env7", "install deno, or name another program with --interpreter" },
     };
     for (size_t i = 0; i < ARRAY_LEN(hints); i++) {

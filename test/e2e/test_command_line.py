@@ -183,3 +183,43 @@ def test_of_several_apps_one_is_not_there(velos):
         assert f"velos: {command[0]}: no app `nope`" in velos.fails(3, *command, "nope").err
     after = velos.list()
     assert {n: (r["pid"], r["restarts"]) for n, r in after.items()} == {n: (r["pid"], r["restarts"]) for n, r in before.items()}
+
+
+# A quoted line
+
+
+def test_a_line_for_a_shell_is_run_by_one(velos):
+    velos.write("app.py", TELLS)
+    assert velos.run("start", "WHO=us python3 app.py && echo $WHO behind; exec sleep 1000").out.startswith("python3: online, pid ")
+    velos.wait_log("python3", "^up$")
+    row = velos.json("info", "python3")[0]
+    assert row["args"] == ["-c", "WHO=us python3 app.py && echo $WHO behind; exec sleep 1000"]
+    velos.run("stop", "python3")  # to the group: the shell would not pass it on
+    assert velos.processes(apps_only=True) == {}
+    velos.run("start", "(echo $VELOS_NAME 'a  b' | tr a-z A-Z); exec sleep 1000", "--name", "loud")
+    velos.wait_log("loud", "^LOUD A  B$")
+
+
+def test_a_line_that_needs_no_shell_has_none(velos):
+    velos.write("args.py", "import sys, time\nprint(sys.argv[1:], flush=True)\ntime.sleep(1000)\n")
+    velos.run("start", "python3 args.py 'a && b' \"c; d\" e\\;f '$HOME'", "--name", "args")
+    velos.wait_log("args", r"^\['a && b', 'c; d', 'e;f', '\$HOME'\]$")
+    assert velos.app("args")["interpreter"] == "none"
+
+
+def test_a_line_for_a_shell_is_whole(velos):
+    for more in (["--", "x"], ["--args", "x"]):
+        assert "its arguments stand in it" in velos.fails(2, "start", "echo a && echo b", *more).err
+    assert "it has no other interpreter" in velos.fails(2, "start", "a.py && b.py", "--interpreter", "python3").err
+    assert "a quote is not closed" in velos.fails(2, "start", "echo 'a && b").err
+    assert velos.processes() == {}
+
+
+def test_a_line_in_a_file(velos):
+    velos.run("init", "sleep 1000 && echo 'well \"done\"'")
+    assert 'script = "sh"\nargs = ["-c", "sleep 1000 && echo \'well \\"done\\"\'"]\n' in (velos.work / "velos.toml").read_text()
+    velos.run("start")
+    assert velos.app("sleep")["status"] == "online"
+    velos.write("velos.toml", '[apps.a]\nscript = "sleep 1000"\n')
+    for command in ("check", "start"):
+        assert "what stands behind it goes into args" in velos.run(command, check=False).err

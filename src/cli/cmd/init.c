@@ -104,27 +104,29 @@ static int report(const struct cli *c, const char *app, const char *script, stru
 }
 
 /* As start takes a word: a file, or a command ("npm run dev"). */
-static int read_word(const char *word, char ***words, struct err *e)
+static int read_word(const char *word, struct files_command *out, struct err *e)
 {
-    if (access(word, F_OK) == 0)
-        *words = strv_add(NULL, word);
-    else if (text_split_words(word, words, e) < 0)
-        return err_in(e, "`%s`", word);
-    return *words ? 0 : err_set(e, ERR_USAGE, "an empty word names no program");
+    if (access(word, F_OK) < 0)
+        return files_read_command(word, out, e);
+    out->words = strv_add(NULL, word);
+    out->name = files_app_name(word);
+    return 0;
 }
 
 static int init_run(struct cli *c, struct err *e)
 {
     const char *script = c->args.n_words ? c->args.words[0] : guess_script();
-    own_strv words = NULL;
-    if (script && read_word(script, &words, e) < 0)
-        return -1;
-    own_text app = words ? files_app_name(words[0]) : xstrdup("example");
+    struct files_command cmd = { 0 };
     own_buf text = { 0 };
-    add_app(&text, app, words);
-    if (write_file(&text, args_has(&c->args, "force"), e) < 0)
+    if (script && read_word(script, &cmd, e) < 0)
         return -1;
-    return report(c, app, script, e);
+    const char *app = cmd.name ? cmd.name : "example";
+    add_app(&text, app, cmd.words);
+    int status = write_file(&text, args_has(&c->args, "force"), e);
+    if (status == 0)
+        status = report(c, app, script, e);
+    files_command_done(&cmd);
+    return status;
 }
 
 const struct cmd cmd_init = {

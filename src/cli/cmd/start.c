@@ -70,11 +70,10 @@ static char *script_path(const struct plan *p, const char *script)
 }
 
 static int add_script(const struct cli *c, struct plan *p, const char *script, char *const *args,
-                      struct err *e)
+                      const char *name, struct err *e)
 {
     own_app_spec s = app_spec_new();
     own_text path = script_path(p, script);
-    own_text name = files_app_name(script);
     if (set(s, "script", path, p->cwd, e) < 0 || set(s, "cwd", p->cwd, p->cwd, e) < 0)
         return -1;
     keys_merge(s, p->over);
@@ -91,15 +90,34 @@ static int add_script(const struct cli *c, struct plan *p, const char *script, c
     return 0;
 }
 
+static int add_file(const struct cli *c, struct plan *p, const char *script, struct err *e)
+{
+    own_text name = files_app_name(script);
+    return add_script(c, p, script, NULL, name, e);
+}
+
+/* What a shell runs has its arguments in its line. */
+static int check_shell(const struct cli *c, const struct plan *p, const char *line, struct err *e)
+{
+    bool args = c->args.n_rest || key_is_set(key_find("args"), p->over);
+    if (!args && !p->over->interpreter)
+        return 0;
+    err_set(e, ERR_USAGE, "`%s` is a line for sh: %s", line,
+            args ? "its arguments stand in it" : "it has no other interpreter");
+    return err_hint(e, "put all of it into the line; or name a script, and its arguments behind `--`");
+}
+
 /* "npm run dev", when no file is called so. */
 static int add_command(const struct cli *c, struct plan *p, const char *line, struct err *e)
 {
-    own_strv words = NULL;
-    if (text_split_words(line, &words, e) < 0)
-        return err_in(e, "`%s`", line);
-    if (!words)
-        return err_set(e, ERR_USAGE, "an empty word names no program");
-    return add_script(c, p, words[0], words + 1, e);
+    struct files_command cmd = { 0 };
+    int r = files_read_command(line, &cmd, e);
+    if (r == 0 && cmd.shell)
+        r = check_shell(c, p, line, e);
+    if (r == 0)
+        r = add_script(c, p, cmd.words[0], cmd.words + 1, cmd.name, e);
+    files_command_done(&cmd);
+    return r;
 }
 
 static int add_known(struct plan *p, const char *word, struct err *e)
@@ -139,7 +157,7 @@ static int add_word(struct cli *c, struct plan *p, const char *word, struct err 
     if (files_is_one(word))
         return files_load(c, word, &p->files);
     if (access(word, F_OK) == 0)
-        return check_pm2_file(p, word, e) < 0 ? -1 : add_script(c, p, word, NULL, e);
+        return check_pm2_file(p, word, e) < 0 ? -1 : add_file(c, p, word, e);
     if (strcmp(path_ext(word), ".toml") == 0)
         return err_set(e, ERR_CONFIG, "%s: no such file", word);
     return add_command(c, p, word, e);
@@ -251,10 +269,12 @@ const struct cmd cmd_start = {
     .name = "start",
     .usage = "start [<script|app|file.toml>...] [-- args]",
     .about = "Start a script, a program, a known app, or the apps of a file; alone: ./velos.toml.",
-    .more =
-        "A word is a known app's name, a file (.toml: its apps), or a program on PATH, in this order.\n"
-        "\"npm run dev\" is split into words as a shell does. A file's apps that are online are left alone;\n"
-        "stopped and errored ones start with the file's settings. It answers once the programs run.",
+    .more = "A word is a known app's name, a file (.toml: its apps), or a program on PATH, in this order.\n"
+            "\"npm run dev\" is split into words as a shell does; \"PORT=80 node a.js && echo\", with which "
+            "a shell\n"
+            "would do more than that, is run by sh -c. A file's apps that are online are left alone; stopped "
+            "and\n"
+            "errored ones start with the file's settings. It answers once the programs run.",
     .args = { .min = 0, .max = ARGS_ANY, .rest = true, .settings = true },
     .opts = (const struct opt[]){ { 'c', "config", OPT_TEXT, "Start the apps of this file.", "FILE" },
                                   FILES_OPTS,

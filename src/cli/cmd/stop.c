@@ -63,7 +63,7 @@ const struct cmd cmd_stop = {
     .about = "Stop apps; they stay known and start again by name.",
     .more =
         "An app gets its kill_signal, and SIGKILL once its kill_timeout is over; with it goes everything it\n"
-        "has started.",
+        "has started. With a file its apps are stopped, those of them that are there.",
     .args = { .min = 1, .max = ARGS_ANY },
     .opts = (const struct opt[]){ FILES_ONLY, { 0 } },
     .flags = CMD_ASKS_DAEMON,
