@@ -5,6 +5,7 @@
 #include "app/census.h"
 #include "app/timetable.h"
 #include "app/watching.h"
+#include "base/file.h"
 #include "base/time.h"
 #include "conf/keys.h"
 #include "os/signame.h"
@@ -25,6 +26,25 @@ static void int_or_null(struct json_out *j, const char *key, int64_t value)
         json_int(j, key, value);
     else
         json_null_at(j, key);
+}
+
+/* A path is one already. A name is that of a program on PATH, looked for at each start; or, where the kind of
+ * file told what runs it, of a file in cwd. Given to an interpreter it may have been either: it stays a name.
+ */
+static void show_script(struct json_out *j, const struct instance *in)
+{
+    const struct app_spec *s = in->app->spec;
+    bool direct = in->interpreter && strcmp(in->interpreter, "none") == 0;
+    bool in_cwd = strchr(s->script, '/') || (in->exec && !s->interpreter);
+    own_text path = NULL;
+    if (s->script[0] == '/')
+        json_str(j, "script", s->script);
+    else if (in->exec && direct)
+        json_str(j, "script", in->exec);
+    else if (in_cwd)
+        json_str(j, "script", path = path_absolute(s->cwd, s->script));
+    else
+        json_str(j, "script", s->script);
 }
 
 static void row_members(struct json_out *j, const struct instance *in)
@@ -52,7 +72,7 @@ static void row_members(struct json_out *j, const struct instance *in)
     json_str(j, "reason", in->reason);
     json_flag(j, "watching", s->watch);
     json_str(j, "interpreter", in->interpreter ? in->interpreter : s->interpreter);
-    json_str(j, "script", s->script);
+    show_script(j, in);
     json_str(j, "cwd", s->cwd);
     json_time(j, "created_at", in->app->created);
 }

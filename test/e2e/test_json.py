@@ -1,7 +1,9 @@
 """What programs read: `list --json` has its schema, errors are objects, stdout holds data alone."""
 
 import json
+import os
 import re
+import signal
 
 import pytest
 
@@ -145,3 +147,31 @@ def test_commands_on_apps_answer_with_outcomes(apps):
     (outcome,) = told if isinstance(told, list) else told["apps"]
     assert (outcome["name"], outcome["status"]) == ("runs", "online")
     assert outcome["pids"] == [apps.pid("runs")]
+
+
+def test_script_is_what_was_found(velos):
+    """Absolute, and looked for on PATH at each start; the setting stays the name it is."""
+    for folder in ("one", "two"):
+        velos.write(f"{folder}/tool-of-ours", "#!/bin/sh\nexec sleep 1000\n").chmod(0o755)
+    two = {"PATH": f"{velos.work}/two:{velos.environ['PATH']}"}
+    one = {"PATH": f"{velos.work}/one:{two['PATH']}"}
+    velos.write("sub/hello.sh", "exec sleep 1000\n")
+    velos.write(
+        "velos.toml",
+        '[apps.tool]\nscript = "tool-of-ours"\n[apps.later]\nscript = "tool-of-ours"\nautostart = false\n'
+        '[apps.sub]\nscript = "hello.sh"\ncwd = "sub"\n'
+        '[apps.given]\nscript = "tool-of-ours"\ninterpreter = "sh"\n',
+    )
+    velos.run("start", env=velos.environ | one)
+    scripts = {name: row["script"] for name, row in velos.list().items()}
+    assert scripts == {
+        "tool": f"{velos.work}/one/tool-of-ours", "later": "tool-of-ours",
+        "sub": f"{velos.work}/sub/hello.sh", "given": "tool-of-ours",
+    }
+    assert velos.json("info", "tool")[0]["settings"]["script"] == "tool-of-ours"
+    velos.run("restart", "tool", "--update-env", env=velos.environ | two)
+    assert velos.app("tool")["script"] == f"{velos.work}/two/tool-of-ours"
+    os.kill(velos.daemon()["pid"], signal.SIGKILL)
+    assert velos.app("tool")["script"] == f"{velos.work}/two/tool-of-ours"
+    velos.run("stop", "tool")
+    assert velos.app("tool")["script"] == f"{velos.work}/two/tool-of-ours"
