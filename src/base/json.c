@@ -14,14 +14,6 @@ void json_init(void)
     json_object_seed(seed);
 }
 
-/* How long the UTF-8 sequence at p is; 0 when it is not one. */
-static size_t utf8_len(const char *p, size_t left)
-{
-    unsigned char c = (unsigned char)*p;
-    size_t n = c < 0x80 ? 1 : c < 0xc2 ? 0 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : c < 0xf5 ? 4 : 0;
-    return n && n <= left && text_is_utf8(p, n) ? n : 0;
-}
-
 /* How many bytes from s on need no change: eight at a time, since log lines come by here. */
 size_t json_plain(const char *s, size_t n)
 {
@@ -49,7 +41,7 @@ static void add_escaped(struct buf *b, const char *s, size_t n)
     size_t plain = 0; /* bytes before s that need no change, added in one go */
     for (size_t i = 0; (i += json_plain(s + i, n - i)) < n;) {
         unsigned char c = (unsigned char)s[i];
-        size_t len = utf8_len(s + i, n - i);
+        size_t len = text_utf8_len(s + i, n - i);
         if (len && c >= 0x20 && c != '"' && c != '\\' && c != 0x7f) {
             i += len;
             continue;

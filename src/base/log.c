@@ -3,8 +3,10 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
+#include "base/text.h"
 #include "base/time.h"
 
 static const char *program_name = "velos";
@@ -22,14 +24,16 @@ void log_at(enum log_level level, const char *fmt, ...)
     if (level < least_level)
         return;
     int saved = errno;
-    char line[1024], when[TIME_TEXT];
-    int n = snprintf(line, sizeof(line) - 1, "%s %-5s %s[%d]: ", time_rfc3339(time_wall_ms(), when),
+    char line[1024], text[1024], when[TIME_TEXT];
+    int n = snprintf(line, sizeof(line) - TEXT_SHOWN, "%s %-5s %s[%d]: ", time_rfc3339(time_wall_ms(), when),
                      names[level], program_name, (int)getpid());
     va_list ap;
     va_start(ap, fmt);
-    int m = vsnprintf(line + n, sizeof(line) - 1 - (size_t)n, fmt, ap);
+    vsnprintf(text, sizeof(text), fmt, ap);
     va_end(ap);
-    size_t len = MIN((size_t)n + (size_t)(m < 0 ? 0 : m), sizeof(line) - 2);
+    size_t len = (size_t)n;
+    for (const char *p = text; *p && len + TEXT_SHOWN < sizeof(line); len += strlen(line + len))
+        p += text_show(p, line + len);
     line[len++] = '\n';
     if (write(STDERR_FILENO, line, len) < 0) {
         /* see above: a lost line is the lesser harm */

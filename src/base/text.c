@@ -330,6 +330,43 @@ const char *text_nearest(const char *word, const char *const *names)
     return best;
 }
 
+size_t text_utf8_len(const char *p, size_t left)
+{
+    unsigned char c = (unsigned char)*p;
+    size_t n = c < 0x80 ? 1 : c < 0xc2 ? 0 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : c < 0xf5 ? 4 : 0;
+    return n && n <= left && text_is_utf8(p, n) ? n : 0;
+}
+
+size_t text_show(const char *s, char out[TEXT_SHOWN])
+{
+    static const char from[] = "\n\r\t", to[] = "nrt";
+    unsigned char c = (unsigned char)*s, second = c ? (unsigned char)s[1] : 0;
+    if (c >= 0x20 && c < 0x7f) { /* nearly all there is */
+        memcpy(out, (const char[]){ (char)c, '\0' }, 2);
+        return 1;
+    }
+    size_t n = text_utf8_len(s, strnlen(s, 4));
+    const char *named = c ? strchr(from, c) : NULL;
+    if (named)
+        snprintf(out, TEXT_SHOWN, "\\%c", to[named - from]);
+    else if (n == 2 && c == 0xc2 && second < 0xa0) /* C1: a terminal takes U+009B for ESC [ */
+        snprintf(out, TEXT_SHOWN, "\\x%02x", second);
+    else if (n == 0 || c < 0x20 || c == 0x7f)
+        snprintf(out, TEXT_SHOWN, "\\x%02x", c);
+    else
+        snprintf(out, TEXT_SHOWN, "%.*s", (int)n, s);
+    return n ? n : 1;
+}
+
+void buf_add_shown(struct buf *b, const char *s)
+{
+    char one[TEXT_SHOWN];
+    while (*s) {
+        s += text_show(s, one);
+        buf_adds(b, one);
+    }
+}
+
 bool text_is_utf8(const char *s, size_t n)
 {
     const unsigned char *p = (const unsigned char *)s, *end = p + n;

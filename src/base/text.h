@@ -53,5 +53,15 @@ bool text_needs_shell(const char *line);
  * be a typing mistake: at most a third of its length away. names is NULL-terminated. */
 const char *text_nearest(const char *word, const char *const *names);
 
+/* How many bytes the character at p has, of `left`; 0: it is no UTF-8. */
+size_t text_utf8_len(const char *p, size_t left);
+
+/* Text from elsewhere within a line for people: what would end the line or command the terminal (control
+ * characters, bytes that are no UTF-8) is shown as \n, \t, \x1b. *out is one character of s, NUL-terminated;
+ * returns how many bytes of s it stands for. */
+enum { TEXT_SHOWN = 8 };
+size_t text_show(const char *s, char out[TEXT_SHOWN]);
+void buf_add_shown(struct buf *b, const char *s); /* all of s */
+
 /* Is s valid UTF-8 (RFC 3629: no surrogates, no overlong forms)? */
 bool text_is_utf8(const char *s, size_t n);

@@ -173,6 +173,31 @@ TEST(needs_shell)
     }
 }
 
+TEST(shown)
+{
+    static const struct {
+        const char *text, *want;
+    } rows[] = {
+        { "", "" },
+        { "plain \\n \xc3\xa4\xf0\x9f\x98\x80", "plain \\n \xc3\xa4\xf0\x9f\x98\x80" },
+        { "a\nb\r\tc", "a\\nb\\r\\tc" },
+        { "\x1b[2J\x7f\x01", "\\x1b[2J\\x7f\\x01" },
+        { "\xc2\x9b"
+          "2J\xc2\xa0",
+          "\\x9b"
+          "2J\xc2\xa0" },
+        { "\xe4 \xc3", "\\xe4 \\xc3" },
+        { "\xf0\x9f\x98", "\\xf0\\x9f\\x98" },
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        own_buf out = { 0 };
+        check_row(i);
+        buf_adds(&out, "");
+        buf_add_shown(&out, rows[i].text);
+        check_text(out.data, rows[i].want);
+    }
+}
+
 TEST(utf8)
 {
     static const struct {

@@ -65,6 +65,14 @@ static void say(const struct buf *line)
         return; /* there is nobody left to tell */
 }
 
+/* Names in it may hold anything; it is one line all the same. */
+static void add_line(struct buf *out, const char *lead, const char *text)
+{
+    buf_adds(out, lead);
+    buf_add_shown(out, text);
+    buf_addc(out, '\n');
+}
+
 void out_error(const struct err *e, bool json)
 {
     own_buf text = { 0 };
@@ -75,23 +83,22 @@ void out_error(const struct err *e, bool json)
         json_close(&j, '}');
         buf_addc(&text, '\n');
     } else {
-        buf_addf(&text, "velos: %s\n", e->text);
+        add_line(&text, "velos: ", e->text);
         if (e->hint[0])
-            buf_addf(&text, "hint: %s\n", e->hint);
+            add_line(&text, "hint: ", e->hint);
     }
     say(&text);
 }
 
 void out_note(const char *fmt, ...)
 {
-    own_buf text = { 0 };
-    buf_adds(&text, "velos: ");
+    own_buf text = { 0 }, line = { 0 };
     va_list ap;
     va_start(ap, fmt);
     buf_addv(&text, fmt, ap);
     va_end(ap);
-    buf_addc(&text, '\n');
-    say(&text);
+    add_line(&line, "velos: ", text.data);
+    say(&line);
 }
 
 void out_wrap(struct buf *out, const char *text, size_t indent, size_t at, size_t width)

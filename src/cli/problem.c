@@ -15,11 +15,15 @@ static void add_place(struct buf *out, const struct conf_problem *p)
 
 static void print_line(const struct conf_problem *p)
 {
-    own_buf line = { 0 };
-    add_place(&line, p);
-    buf_addf(&line, "%s\n", p->text);
-    if (p->hint)
-        buf_addf(&line, "hint: %s\n", p->hint);
+    own_buf place = { 0 }, line = { 0 };
+    add_place(&place, p);
+    buf_add_shown(&line, place.len ? place.data : "");
+    buf_add_shown(&line, p->text);
+    if (p->hint) {
+        buf_adds(&line, "\nhint: ");
+        buf_add_shown(&line, p->hint);
+    }
+    buf_addc(&line, '\n');
     if (write(STDERR_FILENO, line.data, line.len) < 0)
         return;
 }

@@ -223,3 +223,32 @@ def test_a_line_in_a_file(velos):
     velos.write("velos.toml", '[apps.a]\nscript = "sleep 1000"\n')
     for command in ("check", "start"):
         assert "what stands behind it goes into args" in velos.run(command, check=False).err
+
+
+# Names that would break a line
+
+
+def test_an_error_is_one_line_whatever_is_in_the_name(velos):
+    bad = "no\nsuch\x1b[2J"
+    shown = r"no\nsuch\x1b[2J"
+    velos.write("velos.toml", '[apps.a]\nscript = "./no\\nsuch\\u001b[2J"\n[apps."b\\nc"]\nscript = "sleep"\n')
+    for command in (["stop", bad], ["check", f"{bad}.toml"], ["start", f"./{bad}.toml"], ["start", "--cwd", bad, "sleep"], [bad],
+                    ["signal", bad, "a"], ["start", f"--{bad}"], ["start", "sleep", "--name", bad], ["help", bad]):
+        result = velos.run(*command, check=False)
+        assert result.code in (1, 2, 3, 4) and "\x1b" not in result.err, result
+        for line in result.err.splitlines():
+            assert line.startswith(("velos: ", "hint: ", shown)), result
+    assert r"apps.b\nc" in velos.run("check", check=False).err
+    velos.write("velos.toml", '[apps.a]\nscript = "./no\\nsuch\\u001b[2J"\n')
+    assert rf"/{shown}: No such file" in velos.run("check", check=False).err
+    assert rf"/{shown}: No such file" in velos.fails(1, "start").err
+    # JSON has its own way.
+    assert f"/{bad}: No such file" in json.loads(velos.run("start", "--json", check=False).err)["error"]["message"]
+
+
+def test_what_is_shown_of_an_app_is_one_line(velos):
+    script = velos.write("a\nb.sh", "exec sleep 1000\n")
+    velos.run("start", script, "--name", "odd", "--", "x\x1b[2J")
+    out = velos.run("info", "odd", "--color", "never").out
+    assert r"a\nb.sh" in out and r"x\x1b[2J" in out and "\x1b" not in out
+    assert json.loads(velos.run("info", "odd", "--json").out)[0]["script"] == str(script)

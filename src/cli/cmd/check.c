@@ -64,6 +64,17 @@ static int resolve(const struct app_spec *s, const char *path, struct interp_pla
     return interp_resolve(&query, plan, e);
 }
 
+static void add_program(struct buf *lines, const char *name, const struct interp_plan *plan)
+{
+    buf_addf(lines, "%s: ", name);
+    if (strcmp(plan->interpreter, "none") != 0) {
+        buf_add_shown(lines, plan->script);
+        buf_adds(lines, " with ");
+    }
+    buf_add_shown(lines, plan->exec);
+    buf_addc(lines, '\n');
+}
+
 static void check_app(const struct app_spec *s, struct conf_problems *problems, struct buf *lines)
 {
     struct interp_plan plan = { 0 };
@@ -71,10 +82,8 @@ static void check_app(const struct app_spec *s, struct conf_problems *problems, 
     own_text path = read_path(s, problems);
     if (resolve(s, path, &plan, &e) < 0)
         conf_problem_add(problems, NULL, e.hint[0] ? e.hint : NULL, "%s: %s", s->name, e.text);
-    else if (strcmp(plan.interpreter, "none") == 0)
-        buf_addf(lines, "%s: %s\n", s->name, plan.exec);
     else
-        buf_addf(lines, "%s: %s with %s\n", s->name, plan.script, plan.exec);
+        add_program(lines, s->name, &plan);
     interp_plan_done(&plan);
 }
 
@@ -170,7 +179,8 @@ const struct cmd cmd_check = {
     .name = "check",
     .usage = "check [file.toml]",
     .about = "Find what is wrong in a file, all of it, without a daemon.",
-    .more = "Also looks for each app's script, interpreter and cwd, and reads its env_file. Alone: ./velos.toml.\n"
+    .more = "Also looks for each app's script, interpreter and cwd, and reads its env_file. Alone: "
+            "./velos.toml.\n"
             "A file with a table [daemon] (config.toml in velos's home) is checked as what it is.",
     .args = { .max = 1 },
     .opts = (const struct opt[]){ FILES_OPTS, { 0 } },

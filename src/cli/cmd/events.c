@@ -37,8 +37,8 @@ static void add_line(struct buf *out, const json_t *ev, bool color)
     buf_addf(out, "%s  %" PRId64 "  %s (%" PRId64 ") %s%s%s", json_get_str(ev, "time", "-"),
              json_get_int(ev, "seq", 0), json_get_str(ev, "app", "?"), json_get_int(ev, "id", -1), paint,
              name, paint[0] ? color_code("reset") : "");
-    if (reason)
-        buf_addf(out, ": %s", reason);
+    buf_adds(out, reason ? ": " : "");
+    buf_add_shown(out, reason ? reason : "");
     add_exit(out, ev);
     if (pid)
         buf_addf(out, ", pid %" PRId64, pid);

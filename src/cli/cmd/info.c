@@ -24,7 +24,7 @@ typedef void show_fn(struct buf *out, const json_t *value);
 static void show_plain(struct buf *out, const json_t *v)
 {
     if (json_is_string(v))
-        buf_adds(out, json_string_value(v));
+        buf_add_shown(out, json_string_value(v));
     else if (json_is_integer(v))
         buf_addf(out, "%lld", (long long)json_integer_value(v));
     else if (json_is_real(v))
@@ -316,8 +316,9 @@ static void add_processes(struct buf *out, const json_t *tree, const json_t *par
             continue;
         if (--*left < 0)
             return;
-        buf_addf(out, "  %*s%lld %s %s\n", 2 * MIN(depth, 8), "", (long long)json_get_int(p, "pid", 0),
-                 json_get_str(p, "name", "?"), units_show_size(json_get_int(p, "memory_bytes", 0), size));
+        buf_addf(out, "  %*s%lld ", 2 * MIN(depth, 8), "", (long long)json_get_int(p, "pid", 0));
+        buf_add_shown(out, json_get_str(p, "name", "?"));
+        buf_addf(out, " %s\n", units_show_size(json_get_int(p, "memory_bytes", 0), size));
         add_processes(out, tree, p, depth + 1, left);
     }
 }

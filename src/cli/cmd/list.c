@@ -97,7 +97,9 @@ static void add_reason(struct buf *out, const char *name, const char *status, st
     own_text log = piece_text(error_file);
     if (!why || (strcmp(status, "errored") != 0 && strcmp(status, "waiting") != 0))
         return;
-    buf_addf(out, "%s: %s: %s\n", name, status, why);
+    buf_addf(out, "%s: %s: ", name, status);
+    buf_add_shown(out, why);
+    buf_addc(out, '\n');
     if (log)
         last_words(out, log, 1, "    ");
 }

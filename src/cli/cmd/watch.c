@@ -22,12 +22,22 @@ static const char *meaning(const char *state)
     return state;
 }
 
+/* A changed file may be called anything. */
+static void add_path(struct buf *out, const json_t *of, const char *behind)
+{
+    buf_add_shown(out, json_get_str(of, "path", "?"));
+    buf_adds(out, behind);
+}
+
 static void add_roots(struct buf *out, const json_t *app)
 {
     size_t i;
     json_t *root;
     json_array_foreach(json_object_get(app, "roots"), i, root)
-        buf_addf(out, "  %-8s %s\n", json_get_str(root, "state", "?"), json_get_str(root, "path", "?"));
+    {
+        buf_addf(out, "  %-8s ", json_get_str(root, "state", "?"));
+        add_path(out, root, "\n");
+    }
 }
 
 static void add_ignored(struct buf *out, const json_t *app)
@@ -37,8 +47,14 @@ static void add_ignored(struct buf *out, const json_t *app)
     int64_t count = json_get_int(app, "ignored_count", 0);
     if (count)
         buf_addf(out, "ignored:\n");
-    json_array_foreach(json_object_get(app, "ignored"), i, it) if (i < IGNORED_SHOWN)
-        buf_addf(out, "  %s  (%s)\n", json_get_str(it, "path", "?"), json_get_str(it, "rule", "?"));
+    json_array_foreach(json_object_get(app, "ignored"), i, it)
+    {
+        if (i >= IGNORED_SHOWN)
+            break;
+        buf_adds(out, "  ");
+        add_path(out, it, "  (");
+        buf_addf(out, "%s)\n", json_get_str(it, "rule", "?"));
+    }
     if (count > IGNORED_SHOWN)
         buf_addf(out, "  ... %lld in all\n", (long long)count);
 }
@@ -51,7 +67,10 @@ static void add_recent(struct buf *out, const json_t *app)
     if (json_array_size(recent))
         buf_addf(out, "changed last:\n");
     json_array_foreach(recent, i, it)
-        buf_addf(out, "  %s  %s\n", json_get_str(it, "time", "?"), json_get_str(it, "path", "?"));
+    {
+        buf_addf(out, "  %s  ", json_get_str(it, "time", "?"));
+        add_path(out, it, "\n");
+    }
 }
 
 static void add_rules(struct buf *out, const json_t *app)
@@ -82,9 +101,11 @@ static void add_app(struct buf *out, const json_t *app)
     add_roots(out, app);
     add_rules(out, app);
     add_ignored(out, app);
-    if (fired)
-        buf_addf(out, "last restart: %s, %s (%lld in all)\n", json_get_str(watch, "fired_at", "?"), fired,
-                 (long long)json_get_int(watch, "fired_count", 0));
+    if (fired) {
+        buf_addf(out, "last restart: %s, ", json_get_str(watch, "fired_at", "?"));
+        buf_add_shown(out, fired);
+        buf_addf(out, " (%lld in all)\n", (long long)json_get_int(watch, "fired_count", 0));
+    }
     add_recent(out, app);
 }
 
