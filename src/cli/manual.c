@@ -5,7 +5,8 @@
 
 /* docs/commands.md ------------------------------------------------------------------------------------ */
 
-static void add_markdown_row(struct buf *out, const char *left, const char *about)
+static void add_markdown_row(struct buf *out, const char *left, const char *about,
+                             const struct help_look *unused)
 {
     buf_addf(out, "| `%s` | ", left);
     for (; *about; about++) {
@@ -26,9 +27,9 @@ static void add_markdown_command(struct buf *out, const struct cmd *cmd)
         buf_addf(out, "\n%s\n", cmd->more);
     if (cmd->opts || cmd->args.settings)
         buf_adds(out, "\n| Option | |\n|---|---|\n");
-    help_add_opts(out, cmd->opts, add_markdown_row);
+    help_add_opts(out, cmd->opts, add_markdown_row, NULL);
     if (cmd->args.settings)
-        help_add_settings(out, add_markdown_row);
+        help_add_settings(out, add_markdown_row, NULL);
 }
 
 char *manual_markdown(void)
@@ -44,7 +45,7 @@ char *manual_markdown(void)
         "`namespace/name`, `namespace/*`, or `/regex/`; when one of several is not there, nothing is done.\n"
         "Exit statuses: [exit-codes.md](exit-codes.md).\n\n"
         "Every command takes:\n\n| Option | |\n|---|---|\n");
-    help_add_opts(&out, common_opts, add_markdown_row);
+    help_add_opts(&out, common_opts, add_markdown_row, NULL);
     for (const struct cmd *const *c = commands; *c; c++)
         add_markdown_command(&out, *c);
     return buf_steal(&out);
@@ -68,7 +69,7 @@ static void add_roff(struct buf *out, const char *text)
     buf_addc(out, '\n');
 }
 
-static void add_roff_row(struct buf *out, const char *left, const char *about)
+static void add_roff_row(struct buf *out, const char *left, const char *about, const struct help_look *unused)
 {
     buf_adds(out, ".TP\n.B ");
     add_roff(out, left);
@@ -84,27 +85,28 @@ static void add_roff_command(struct buf *out, const struct cmd *cmd)
         buf_adds(out, ".PP\n");
         add_roff(out, cmd->more);
     }
-    help_add_opts(out, cmd->opts, add_roff_row);
+    help_add_opts(out, cmd->opts, add_roff_row, NULL);
 }
 
 char *manual_roff(void)
 {
     own_buf out = { 0 };
-    buf_adds(&out,
-             ".\\\" Written from the command rows by UPDATE_DOCS=1 meson test -C build; do not edit.\n"
-             ".TH VELOS 1\n.SH NAME\nvelos \\- starts programs and keeps them running\n"
-             ".SH SYNOPSIS\n.B velos\n.I command\n[options] [args]\n"
-             ".SH DESCRIPTION\nOptions may stand anywhere, also in front of the command; \\-\\- ends them. "
-             "Data goes to stdout, everything else to\n"
-             "stderr. An app is selected by its name, an id, all, namespace/name, namespace/*, or /regex/; when "
-             "one of several is not there, nothing is done.\n"
-             ".SH OPTIONS\n");
-    help_add_opts(&out, common_opts, add_roff_row);
+    buf_adds(
+        &out,
+        ".\\\" Written from the command rows by UPDATE_DOCS=1 meson test -C build; do not edit.\n"
+        ".TH VELOS 1\n.SH NAME\nvelos \\- starts programs and keeps them running\n"
+        ".SH SYNOPSIS\n.B velos\n.I command\n[options] [args]\n"
+        ".SH DESCRIPTION\nOptions may stand anywhere, also in front of the command; \\-\\- ends them. "
+        "Data goes to stdout, everything else to\n"
+        "stderr. An app is selected by its name, an id, all, namespace/name, namespace/*, or /regex/; when "
+        "one of several is not there, nothing is done.\n"
+        ".SH OPTIONS\n");
+    help_add_opts(&out, common_opts, add_roff_row, NULL);
     buf_adds(&out, ".SH COMMANDS\n");
     for (const struct cmd *const *c = commands; *c; c++)
         add_roff_command(&out, *c);
     buf_adds(&out, ".SH SETTINGS\nOptions of start, and, with underscores, the keys of velos.toml.\n");
-    help_add_settings(&out, add_roff_row);
+    help_add_settings(&out, add_roff_row, NULL);
     buf_adds(&out,
              ".SH EXIT STATUS\n0 done, 1 failed, 2 usage or setting wrong, 3 no such app, 4 no daemon, 5 "
              "timed out.\n"

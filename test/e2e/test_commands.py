@@ -404,6 +404,16 @@ def test_info_fits_the_terminal(echo, width):
         assert len(line) <= width or re.fullmatch(r" {4}\S+|  \w+ \S+", line), repr(line)
 
 
+@pytest.mark.parametrize("width", [80, 60])
+def test_help_fits_the_terminal(velos, width):
+    commands = re.findall(r"^  (\w+) ", velos.run("help").out, re.M)
+    assert len(commands) > 30
+    for command in ([], *([c] for c in commands)):
+        out = on_terminal(velos, width, "help", *command)
+        assert [line for line in out.splitlines() if len(line) > width] == []
+    assert velos.processes() == {}
+
+
 def on_terminal(velos, width, *args):
     """What a command prints on a terminal so wide."""
     words = ["env", f"COLUMNS={width}", "sh", "-c", f'stty cols {width} rows 24; exec "$0" "$@" --color never', str(velos.program)]
