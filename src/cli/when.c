@@ -35,7 +35,7 @@ static bool read_zone(const char *s, long *east)
     if (sscanf(s + 1, "%2d:%2d%n", &h, &m, &used) != 2 && sscanf(s + 1, "%2d%2d%n", &h, &m, &used) != 2)
         return false;
     *east = (s[0] == '-' ? -1 : 1) * (h * 3600L + m * 60L);
-    return s[1 + used] == '\0';
+    return s[1 + used] == '\0' && h < 24 && m >= 0 && m < 60;
 }
 
 static bool in_range(const struct tm *tm)
@@ -131,10 +131,12 @@ static bool parse_epoch(const char *s, int64_t *out)
     char *end;
     if (s[0] != '@' || !isdigit((unsigned char)s[1]))
         return false;
-    int64_t seconds = strtoll(s + 1, &end, 10);
+    int64_t seconds = strtoll(s + 1, &end, 10); /* INT64_MAX for more than fits */
+    if (seconds >= INT64_MAX / SECOND_US)
+        return false;
     const char *rest = end;
     *out = seconds * SECOND_US + read_fraction(&rest);
-    return *rest == '\0' && seconds < INT64_MAX / SECOND_US;
+    return *rest == '\0';
 }
 
 int when_parse(const char *s, int64_t now_us, int64_t *out_us, struct err *e)
