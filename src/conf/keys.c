@@ -272,6 +272,7 @@ const struct key keys[] = {
       .type = KEY_STRING,
       AT(log_date_format),
       .shape = "strftime string",
+      .read = read_date_format,
       .example = "\"%Y-%m-%d %H:%M:%S \"",
       .about = "Written in front of each line. Default: nothing." },
     { .name = "log_type",

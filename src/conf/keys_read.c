@@ -6,8 +6,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/file.h"
+#include "base/time.h"
 #include "base/units.h"
 #include "base/vars.h"
 #include "conf/keys_shapes.h"
@@ -463,6 +465,42 @@ int read_log_type(const struct key *k, struct app_spec *s, const struct conf_nod
         return wrong(e, "\"raw\" or \"json\"", v);
     s->log_type = json ? LOG_TYPE_JSON : LOG_TYPE_RAW;
     return 0;
+}
+
+/* Tried on a long date: a Wednesday in September, two digits everywhere; zones and other years get some room
+ * more. */
+int read_date_format(const struct key *k, struct app_spec *s, const struct conf_node *v, const char *base,
+                     struct err *e)
+{
+    enum { SPARE = 32 };
+    static const struct tm long_date = {
+        .tm_year = 126,
+        .tm_mon = 8,
+        .tm_mday = 30,
+        .tm_hour = 22,
+        .tm_min = 58,
+        .tm_sec = 59,
+        .tm_wday = 3,
+        .tm_yday = 272,
+    };
+    char text[TIME_DATED - SPARE];
+    if (v->type != CONF_STRING || !*v->text)
+        return wrong(e, "a date format (strftime)", v);
+    own_text one_more =
+        xasprintf("%s.", v->text); /* 0 is too long then, and not a format that says nothing */
+    size_t n = strftime(text, sizeof(text), one_more, &long_date);
+    if (n == 0) {
+        char expected[64];
+        snprintf(expected, sizeof(expected), "a date format that makes at most %zu characters",
+                 sizeof(text) - 2);
+        wrong(e, expected, v);
+        return err_hint(e, "it stands in front of each line: shorten it");
+    }
+    if (memchr(text, '\n', n)) {
+        wrong(e, "a date format of one line", v);
+        return err_hint(e, "leave the line break out: the date stands in front of each line by itself");
+    }
+    return set_text(k, s, xstrdup(v->text));
 }
 
 /* ---- a whole app ---- */

@@ -5,7 +5,8 @@
 
 /* In place of the type's own reader. */
 key_read_fn read_app_name, read_user, read_cron, read_json_text, read_memory, read_instances,
-    read_autorestart, read_exit_codes, read_inherit_env, read_backoff, read_watch, read_log_type;
+    read_autorestart, read_exit_codes, read_inherit_env, read_backoff, read_watch, read_log_type,
+    read_date_format;
 key_write_fn write_memory, write_instances, write_autorestart, write_exit_codes, write_inherit_env,
     write_backoff, write_watch, write_log_type;
 

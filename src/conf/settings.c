@@ -73,6 +73,7 @@ static const struct key rows[] = {
       .type = KEY_STRING,
       OUR(app.log_date_format),
       .shape = "strftime string",
+      .read = read_date_format,
       .example = "\"%Y-%m-%d %H:%M:%S \"",
       .about = "Of apps that do not set it themselves. Default: nothing." },
     { .name = "log_type",

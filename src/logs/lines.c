@@ -7,8 +7,6 @@
 #include "base/json.h"
 #include "base/time.h"
 
-enum { DATE_MOST = 256 };
-
 struct lines {
     bool json, open;
     char *date_format, *whose; /* json: ","stream":...,"message":" */
@@ -63,7 +61,7 @@ static void make_head(struct lines *l, int64_t now_us)
         buf_addf(&l->head, "{\"time\":\"%s\"%s", time_rfc3339(shown, text), l->whose);
         return;
     }
-    char text[DATE_MOST];
+    char text[TIME_DATED];
     time_t s = (time_t)shown;
     struct tm tm;
     localtime_r(&s, &tm);
