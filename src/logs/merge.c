@@ -109,10 +109,12 @@ static bool read_next(const struct merge *m, struct reader *r, size_t which)
         r->past = is_past(m, r, time);
         if (r->past && !m->follow)
             break;
-        if (time >= m->since && time <= m->until && is_wanted(&m->filters[which], &r->at)) {
+        bool within = time >= m->since && time <= m->until;
+        if (r->at.continues || (within && is_wanted(&m->filters[which], &r->at))) {
             r->time = MAX(time, r->time);
             return true;
         }
+        tail_skip_line(r->tail);
         if (r->past)
             break;
     }
@@ -136,10 +138,10 @@ static void go_on(const struct merge *m, struct tail *const *tails, const struct
     while (h.n) {
         size_t which = h.all[0].which;
         struct reader *r = &readers[which];
-        if (!m->line(m->arg, which, r->time, r->at.line, r->at.n))
+        if (!m->line(m->arg, which, r->time, &r->at))
             break;
         if (!r->past && read_next(m, r, which)) {
-            h.all[0].time = r->time;
+            h.all[0].time = r->at.continues ? INT64_MIN : r->time; /* nothing comes in between */
             sink_down(&h, 0);
         } else {
             heap_pop(&h);

@@ -10,8 +10,8 @@ struct merge {
     int64_t now;                          /* wall us */
     int64_t since, until;                 /* wall us; INT64_MIN, INT64_MAX: no limit */
     const struct segment_filter *filters; /* one a path */
-    /* A line, wanted and within the limits; false: no more is wanted. */
-    bool (*line)(void *arg, size_t which, int64_t time, const char *text, size_t n);
+    /* A line, wanted and within the limits, the pieces of a long one in a row; false: no more is wanted. */
+    bool (*line)(void *arg, size_t which, int64_t time, const struct tail_at *at);
     void (*unread)(void *arg, size_t which, int error); /* a file is there and cannot be opened */
     void *arg;
 };

@@ -127,12 +127,12 @@ struct got {
     size_t n;
 };
 
-static bool on_line(void *arg, size_t which, int64_t time, const char *line, size_t n)
+static bool on_line(void *arg, size_t which, int64_t time, const struct tail_at *at)
 {
     struct got *g = arg;
     long long second;
     int k;
-    check_int(sscanf(line, "%d %lld", &k, &second), 2);
+    check_int(sscanf(at->line, "%d %lld", &k, &second), 2);
     check_int(k, which);
     g->seconds[g->n++] = second;
     return true;

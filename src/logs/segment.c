@@ -132,6 +132,17 @@ int64_t segment_before(struct segment *s, const char *path, int64_t time)
 
 /* Going back. */
 
+size_t segment_piece(const char *line, size_t n)
+{
+    enum { MOST_BEHIND_FIRST = 3 }; /* bytes of a character */
+    size_t cut = SEGMENT_PIECE;
+    if (n <= cut)
+        return n;
+    while (cut > SEGMENT_PIECE - MOST_BEHIND_FIRST && ((unsigned char)line[cut] & 0xc0) == 0x80)
+        cut--;
+    return ((unsigned char)line[cut] & 0xc0) == 0x80 ? SEGMENT_PIECE : cut;
+}
+
 struct window { /* of a file that is read from its end */
     struct segment *s;
     char *data;
@@ -139,10 +150,12 @@ struct window { /* of a file that is read from its end */
     size_t len;
 };
 
-/* More in front: at least as much again, so that a long line is not looked at too often. */
+/* More in front: as much again, so that a long line is not looked at too often. Of a line that is longer than
+ * a piece its first one is kept, which may begin anywhere in what was read last. */
 static bool widen(struct window *w)
 {
-    size_t more = (size_t)MIN(w->from, (int64_t)MAX((size_t)BLOCK, w->len));
+    size_t more = (size_t)MIN(w->from, (int64_t)MIN(MAX((size_t)BLOCK, w->len), (size_t)SEGMENT_PIECE));
+    w->len = MIN(w->len, (size_t)SEGMENT_PIECE + 1);
     char *wider = xmalloc(w->len + more + 1);
     int64_t from = w->from - (int64_t)more;
     if (segment_read(w->s, wider, more, from) != (ssize_t)more) {
@@ -162,7 +175,7 @@ static int64_t line_start(struct window *w, int64_t end)
 {
     size_t looked = 0;
     for (;;) {
-        size_t n = (size_t)(end - 1 - w->from) - looked; /* without its own newline, and what we know */
+        size_t n = (size_t)(end - 1 - w->from) - looked; /* without its own newline, and what was looked at */
         const char *newline = w->len && end - 1 > w->from ? text_last(w->data, n, '\n') : NULL;
         if (newline)
             return w->from + (newline - w->data) + 1;
@@ -176,7 +189,7 @@ static int64_t line_start(struct window *w, int64_t end)
 
 static bool is_wanted(const struct segment_filter *f, const char *line, size_t n)
 {
-    return !f || !f->wants || f->wants(f->arg, line, n);
+    return !f || !f->wants || f->wants(f->arg, line, segment_piece(line, n));
 }
 
 static size_t back_plain(struct segment *s, int64_t before, const struct segment_filter *f, size_t most,
@@ -192,7 +205,7 @@ static size_t back_plain(struct segment *s, int64_t before, const struct segment
         if (start < 0)
             break;
         const char *line = w.data + (start - w.from);
-        size_t len = (size_t)(end - start);
+        size_t len = MIN((size_t)(end - start), w.len - (size_t)(start - w.from));
         if (is_wanted(f, line, line[len - 1] == '\n' ? len - 1 : len))
             out[n++] = start;
         end = start;
@@ -213,29 +226,40 @@ static void remember(struct ring *r, int64_t start)
     r->all[r->n++ % r->most] = start;
 }
 
+/* The lines that end in b, and at the end of the file the last one. Of one that is longer than a piece the
+ * first is looked at when it is there; *inside: the rest of such a one is passed over. */
+static size_t look_at_lines(const struct buf *b, int64_t at, bool last, const struct segment_filter *f,
+                            bool *inside, struct ring *r)
+{
+    const char *line = b->data, *newline;
+    size_t left = b->len;
+    while (left && ((newline = memchr(line, '\n', left)) || last || *inside || left > SEGMENT_PIECE)) {
+        size_t len = newline ? (size_t)(newline - line) : left, step = newline ? len + 1 : len;
+        if (!*inside && is_wanted(f, line, len))
+            remember(r, at + (line - b->data));
+        *inside = !newline;
+        line += step;
+        left -= step;
+    }
+    return b->len - left;
+}
+
 static size_t back_gz(struct segment *s, int64_t before, const struct segment_filter *f, size_t most,
                       int64_t *out)
 {
     struct ring r = { out, 0, most };
     own_buf b = { 0 };
     int64_t at = 0, end = before < 0 ? INT64_MAX : before;
+    bool inside = false;
     ssize_t n = 1;
     while (n > 0) {
         buf_reserve(&b, BLOCK);
         n = segment_read(s, b.data + b.len, (size_t)MIN((int64_t)BLOCK, end - at - (int64_t)b.len),
                          at + (int64_t)b.len);
         b.len += n > 0 ? (size_t)n : 0;
-        const char *line = b.data, *newline;
-        size_t left = b.len;
-        while (left && ((newline = memchr(line, '\n', left)) || n <= 0)) {
-            size_t len = newline ? (size_t)(newline - line) : left, step = newline ? len + 1 : len;
-            if (is_wanted(f, line, len))
-                remember(&r, at + (line - b.data));
-            line += step;
-            left -= step;
-        }
-        at += line - b.data;
-        buf_drop(&b, (size_t)(line - b.data));
+        size_t done = look_at_lines(&b, at, n <= 0, f, &inside, &r);
+        at += (int64_t)done;
+        buf_drop(&b, done);
     }
     size_t found = MIN(r.n, most);
     int64_t *sorted = xcalloc(found + 1, sizeof(*sorted));

@@ -43,6 +43,12 @@ int64_t segment_before(struct segment *s, const char *path, int64_t time);
 /* The end; of one that ends in the middle of a line, the start of that line. Not of a compressed one. */
 int64_t segment_end(struct segment *s);
 
+/* How much of a line is looked at, and given out, at once: all of it, or a MiB, not cut within a UTF-8
+ * character. So much is the memory a line takes, however long it is. `n` bytes of it are there. */
+enum { SEGMENT_PIECE = 1 << 20 };
+size_t segment_piece(const char *line, size_t n);
+
+/* Asked about the first piece of a line. */
 typedef bool segment_wants(void *arg, const char *line, size_t n);
 struct segment_filter {
     segment_wants *wants; /* NULL: all */

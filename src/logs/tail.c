@@ -9,8 +9,7 @@
 
 enum {
     BLOCK = 64 << 10,
-    LINE_MOST = 1 << 20, /* a longer line is given out in pieces */
-    GAP_MOST = 8,        /* numbers in a row that may be missing among the archives */
+    GAP_MOST = 8, /* numbers in a row that may be missing among the archives */
 };
 
 struct tail {
@@ -19,6 +18,8 @@ struct tail {
     int64_t at;         /* the next byte to read */
     struct buf part;    /* read already, from `given` on not given out yet */
     size_t given, looked;
+    bool inside; /* what was given out last goes on ... */
+    bool skip;   /* ... and nobody wants to know */
     bool outrun;
 };
 
@@ -56,14 +57,20 @@ const char *tail_path(const struct tail *t)
     return t->path;
 }
 
+static void forget_part(struct tail *t)
+{
+    buf_clear(&t->part);
+    t->given = t->looked = 0;
+    t->inside = t->skip = false;
+}
+
 void tail_start(struct tail *t, struct segment *take_segment, int64_t offset)
 {
     segment_close(&t->now);
     t->now = *take_segment;
     *take_segment = SEGMENT_NONE;
     t->at = offset;
-    buf_clear(&t->part);
-    t->given = t->looked = 0;
+    forget_part(t);
 }
 
 void tail_seek(struct tail *t, size_t lines)
@@ -147,8 +154,9 @@ static void refresh_modified(struct tail *t)
         t->now.modified = os_filetime_ns(&st) / 1000;
 }
 
-/* The file that was begun after the one we hold. False: there is none yet, ours may still be written to. */
-static bool open_next(struct tail *t, struct segment *next)
+/* The file that was begun after the one we hold; *follows: none was between them. False: there is none yet,
+ * ours may still be written to. */
+static bool open_next(struct tail *t, struct segment *next, bool *follows)
 {
     if (t->now.number == 0 && is_number(t, 0, false))
         return false;
@@ -156,7 +164,8 @@ static bool open_next(struct tail *t, struct segment *next)
     int ours = find_ours(t);
     t->outrun |= ours < 0;
     int number = ours > 0 ? ours - 1 : find_younger(t);
-    for (; number >= 0; number--)
+    *follows = ours > 0;
+    for (; number >= 0; number--, *follows = false)
         if (segment_open(next, t->path, number))
             return true;
     return false;
@@ -164,19 +173,44 @@ static bool open_next(struct tail *t, struct segment *next)
 
 /* Reading. */
 
+static void give(struct tail *t, size_t n, bool goes_on, struct tail_at *out)
+{
+    const char *from = t->part.data + t->given;
+    *out = (struct tail_at){ from, n, t->at - (int64_t)(t->part.len - t->given), t->inside, goes_on };
+    t->given += n;
+    t->looked = 0;
+    t->inside = goes_on;
+}
+
+/* The rest of a line that is not wanted, as far as it is there. */
+static void skip(struct tail *t)
+{
+    const char *from = t->part.data + t->given;
+    const char *newline = memchr(from, '\n', t->part.len - t->given);
+    t->given = newline ? (size_t)(newline - t->part.data) + 1 : t->part.len;
+    t->looked = 0;
+    t->skip = t->inside = !newline;
+}
+
 static bool has_line(struct tail *t, struct tail_at *out)
 {
+    if (t->skip)
+        skip(t);
     const char *from = t->part.data + t->given;
     size_t n = t->part.len - t->given;
     const char *newline = n > t->looked ? memchr(from + t->looked, '\n', n - t->looked) : NULL;
+    size_t len = newline ? (size_t)(newline - from) : n, piece = segment_piece(from, len);
     t->looked = n;
-    if (!newline && n <= LINE_MOST)
+    if (!newline && piece == len)
         return false;
-    size_t len = newline ? (size_t)(newline - from) : n;
-    *out = (struct tail_at){ from, len, t->at - (int64_t)n };
-    t->given += newline ? len + 1 : len;
-    t->looked = 0;
+    give(t, piece, piece < len, out);
+    t->given += piece == len; /* its newline */
     return true;
+}
+
+void tail_skip_line(struct tail *t)
+{
+    t->skip = t->inside;
 }
 
 static bool read_more(struct tail *t)
@@ -202,21 +236,36 @@ static void notice_truncation(struct tail *t)
     t->now.has_marks = false;
     free(steal(t->now.marks));
     t->now.n_marks = 0;
-    buf_clear(&t->part);
-    t->given = t->looked = 0;
+    forget_part(t);
+}
+
+/* What no newline ends in this file; goes_on: it does in the next. */
+static bool give_rest(struct tail *t, bool goes_on, struct tail_at *out)
+{
+    size_t n = t->part.len - t->given;
+    if (n == 0 || t->skip || memchr(t->part.data + t->given, '\n', n)) /* or lines that were not asked for */
+        return false;
+    give(t, n, goes_on, out);
+    return true;
 }
 
 bool tail_rest(struct tail *t, struct tail_at *out)
 {
-    if (!t)
-        return false;
-    size_t n = t->part.len - t->given;
-    if (n == 0 || memchr(t->part.data + t->given, '\n', n)) /* or lines that were not asked for */
-        return false;
-    *out = (struct tail_at){ t->part.data + t->given, n, t->at - (int64_t)n };
-    t->given += n;
-    t->looked = 0;
-    return true;
+    return t && give_rest(t, false, out);
+}
+
+/* A line without an end goes on in the file that follows. True: its text, which stays where it is until the
+ * next call. */
+static bool go_to(struct tail *t, struct segment *take_next, bool follows, struct tail_at *out)
+{
+    bool rest = give_rest(t, follows, out);
+    segment_close(&t->now);
+    t->now = *take_next;
+    *take_next = SEGMENT_NONE;
+    t->at = 0;
+    if (!follows)
+        t->inside = t->skip = false;
+    return rest;
 }
 
 bool tail_next(struct tail *t, struct tail_at *out)
@@ -234,7 +283,8 @@ bool tail_next(struct tail *t, struct tail_at *out)
             if (has_line(t, out))
                 return true;
         struct segment next = SEGMENT_NONE;
-        if (!open_next(t, &next))
+        bool follows;
+        if (!open_next(t, &next, &follows))
             return false;
         if (read_more(t)) { /* written between our last look and the rename */
             segment_close(&next);
@@ -242,11 +292,7 @@ bool tail_next(struct tail *t, struct tail_at *out)
                 return true;
             continue;
         }
-        bool rest = tail_rest(t, out); /* its text stays where it is until the next call */
-        segment_close(&t->now);
-        t->now = next;
-        t->at = 0;
-        if (rest)
+        if (go_to(t, &next, follows, out))
             return true;
     }
 }

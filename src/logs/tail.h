@@ -1,6 +1,6 @@
 /* src/logs/tail.h: a log file read from somewhere to its end, and on and on: through its archives, over
  * rotation (rename and re-create), compression, truncation and deletion. Reads blocks, never whole files;
- * what it gives out are whole lines. */
+ * what it gives out are whole lines, those longer than a piece (logs/segment.h) in pieces. */
 #pragma once
 #include <sys/stat.h>
 
@@ -21,13 +21,17 @@ void tail_seek(struct tail *t, size_t lines);
 /* ... there. */
 void tail_start(struct tail *t, struct segment *take_segment, int64_t offset);
 
-/* The next line that is complete by now; its text is valid until the next call. False: there is none yet. */
+/* The next line that is complete by now, or piece of a long one; its text is valid until the next call.
+ * False: there is none yet. A line that a rotation has cut is one line in two pieces. */
 struct tail_at {
     const char *line;
     size_t n;
     int64_t offset; /* in the file it stands in */
+    bool continues; /* the line that was given out last */
+    bool goes_on;   /* its end is yet to come */
 };
 bool tail_next(struct tail *t, struct tail_at *out);
+void tail_skip_line(struct tail *t); /* after a piece that goes on: the rest of its line is not given out */
 int64_t tail_time(struct tail *t, int64_t offset); /* when the line at offset, which came last, was written */
 
 /* Every line that is complete by now, in the order it was written. */

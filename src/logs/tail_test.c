@@ -219,21 +219,158 @@ TEST(only_regular_files)
     tail_free(t);
 }
 
-TEST(an_endless_line_is_given_out_in_pieces)
+/* n bytes of `c`, and a newline. */
+static void add_long(const char *path, char c, size_t n)
+{
+    own_buf text = { 0 };
+    buf_fill(&text, c, n);
+    buf_addc(&text, '\n');
+    append(path, text.data, text.len);
+}
+
+/* What is given out, put together again as it was; ">" where a piece begins that continues a line. */
+static void check_together(struct tail *t, const char *want, size_t n)
+{
+    own_buf got = { 0 };
+    struct tail_at at;
+    bool inside = false;
+    while (tail_next(t, &at)) {
+        check_int(at.continues, inside);
+        check(at.n <= SEGMENT_PIECE);
+        buf_add(&got, at.line, at.n);
+        if (!at.goes_on)
+            buf_addc(&got, '\n');
+        inside = at.goes_on;
+    }
+    check_int(got.len, n);
+    check(memcmp(got.data, want, n) == 0);
+}
+
+TEST(a_long_line_is_given_out_in_pieces)
+{
+    static const size_t rows[] = { SEGMENT_PIECE - 1,    SEGMENT_PIECE, SEGMENT_PIECE + 1,
+                                   2 * SEGMENT_PIECE,    3 << 20,       (3 << 20) + 12345,
+                                   SEGMENT_PIECE + 65537 };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct place p = place_new();
+        own_buf want = { 0 };
+        check_row(i);
+        buf_adds(&want, "before\n");
+        buf_fill(&want, 'x', rows[i]);
+        buf_adds(&want, "\nafter\n");
+        append(p.path, want.data, want.len);
+        struct tail *t = tail_new(p.path);
+        check_together(t, want.data, want.len);
+        tail_free(t);
+        place_done(&p);
+    }
+}
+
+TEST(a_piece_ends_with_a_character)
 {
     struct place p = place_new();
-    own_text long_line = xmalloc(3 << 20);
-    memset(long_line, 'x', 3 << 20);
-    append(p.path, long_line, 3 << 20);
+    struct tail_at at;
+    own_buf text = { 0 };
+    buf_fill(&text, 'x', SEGMENT_PIECE - 2);
+    buf_adds(&text, "\xf0\x9f\x90\x88 cat\n");
+    append(p.path, text.data, text.len);
     struct tail *t = tail_new(p.path);
-    own_buf got = { 0 };
-    tail_read(t, on_line, &got);
-    tail_flush(t, on_line, &got);
-    size_t x = 0;
-    for (size_t i = 0; i < got.len; i++)
-        x += got.data[i] == 'x';
-    check_int(x, 3 << 20);
+    check(tail_next(t, &at));
+    check_int(at.n, SEGMENT_PIECE - 2);
+    check(at.goes_on);
+    check(tail_next(t, &at));
+    check_int(at.n, 8);
+    check(at.continues && !at.goes_on);
     tail_free(t);
+    place_done(&p);
+}
+
+TEST(the_rest_of_a_long_line_can_be_left_out)
+{
+    struct place p = place_new();
+    struct tail_at at;
+    add_long(p.path, 'x', 5 << 20);
+    add(p.path, "next\n");
+    struct tail *t = tail_new(p.path);
+    check(tail_next(t, &at) && at.goes_on);
+    tail_skip_line(t);
+    check(tail_next(t, &at));
+    check(!at.continues && !at.goes_on);
+    check_int(at.n, 4);
+    tail_skip_line(t); /* of one that is whole: nothing */
+    add(p.path, "last\n");
+    check_read(t, "last;");
+    tail_free(t);
+    place_done(&p);
+}
+
+/* A file may be full in the middle of a line: it goes on in the next one. */
+TEST(a_line_that_a_rotation_cut_is_one)
+{
+    struct place p = place_new();
+    own_text one = xasprintf("%s.1", p.path);
+    own_text two = xasprintf("%s.2", p.path);
+    struct tail_at at;
+    struct tail *t = tail_new(p.path);
+    add(p.path, "first\nbegin");
+    check_read(t, "first;");
+    check_int(rename(p.path, one), 0);
+    add(p.path, "ning and end\n");
+    check(tail_next(t, &at));
+    check(at.goes_on && !at.continues);
+    check(tail_next(t, &at));
+    check(!at.goes_on && at.continues);
+    check_int(at.n, 12);
+
+    /* not where a file is missing in between: it cannot be its end */
+    add(p.path, "lost end");
+    check(!tail_next(t, &at));
+    check_int(rename(p.path, two), 0);
+    check_int(unlink(two), 0);
+    add(p.path, "another\n");
+    check(tail_next(t, &at));
+    check(!at.goes_on);
+    check(tail_next(t, &at));
+    check(!at.continues);
+    tail_free(t);
+    place_done(&p);
+}
+
+static bool begins_with_x(void *arg, const char *line, size_t n)
+{
+    *(size_t *)arg = MAX(*(size_t *)arg, n);
+    return n && line[0] == 'x';
+}
+
+/* Back over long lines: found where they begin, judged by their first piece, plain and compressed. */
+TEST(going_back_over_long_lines)
+{
+    struct place p = place_new();
+    own_text gz = xasprintf("%s.1", p.path);
+    static const int64_t sizes[] = { 10, 5 << 20, (1 << 20) + 1, 3, 2 << 20 };
+    int64_t starts[ARRAY_LEN(sizes)], at = 0;
+    for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
+        starts[i] = at;
+        add_long(p.path, i == 2 ? 'y' : 'x', (size_t)sizes[i]);
+        at += sizes[i] + 1;
+    }
+    own_text command = xasprintf("gzip -c %s > %s.gz", p.path, gz);
+    check_int(system(command), 0);
+    for (int number = 0; number <= 1; number++) {
+        struct segment s = SEGMENT_NONE;
+        int64_t found[8] = { 0 };
+        size_t longest = 0;
+        const struct segment_filter f = { begins_with_x, &longest };
+        check_row(number);
+        check(segment_open(&s, p.path, number));
+        check_int(segment_back(&s, -1, NULL, ARRAY_LEN(found), found), 5);
+        for (size_t i = 0; i < ARRAY_LEN(sizes); i++)
+            check_int(found[i], starts[ARRAY_LEN(sizes) - 1 - i]);
+        check_int(segment_back(&s, -1, &f, ARRAY_LEN(found), found), 4);
+        check_int(found[2], starts[1]);
+        check_int(longest, SEGMENT_PIECE);
+        segment_close(&s);
+    }
     place_done(&p);
 }
 

@@ -52,7 +52,7 @@ def test_tail_of_both_streams(velos):
 
 def test_raw_is_the_bytes(velos):
     talker(velos, "printf 'one\\ttab\\n\\033[31mred\\033[0m\\nno newline at the end'\n")
-    assert velos.run("logs", "talk", "--raw", "--out").out.rstrip("\n") == "one\ttab\n\033[31mred\033[0m\nno newline at the end"
+    assert velos.run("logs", "talk", "--raw", "--out").out == "one\ttab\n\033[31mred\033[0m\nno newline at the end"
 
 
 def test_nothing_of_the_end_is_lost(velos):

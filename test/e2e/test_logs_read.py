@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from harness import BINARIES, eventually
+from harness import BINARIES, SLOW, eventually
 from logfiles import archives
 from test_logs import Follower, talker
 
@@ -163,6 +163,65 @@ def test_a_pattern_in_a_long_line(velos):
     """More alternatives to come back to than the stack of compiled patterns has room for."""
     talker(velos, "head -c 200000 /dev/zero | tr '\\0' x; echo END\n")
     assert [len(m) for m in messages(velos, "--grep", "^(x|y)*END$")] == [200003]
+
+
+def long_line(size, end):
+    """Bytes that tell where they stand, UTF-8 among them."""
+    text = "".join(f"{i:07}é" for i in range(size // 9 + 1)).encode()[: size - len(end)]
+    return text.decode(errors="ignore").encode() + end.encode()
+
+
+def test_a_line_longer_than_memory_allows(velos):
+    """It is one line, whatever its length, and takes no more memory than another."""
+    (velos.home / "logs").mkdir(parents=True)
+    log = velos.home / "logs/app-out.log"
+    head, tail = long_line(30 << 20, " first\n"), long_line((1 << 20) + 5, " second\n")
+    log.write_bytes(head + b"short\n" + tail)
+
+    def limit():
+        if SLOW == 1:  # sanitizers need more than that themselves
+            resource.setrlimit(resource.RLIMIT_AS, (28 << 20, 28 << 20))
+
+    def run(*args):
+        return velos.run("logs", *args, preexec_fn=limit)
+
+    assert run("--raw", "-n", "10").out.encode() == head + b"short\n" + tail
+    assert run("--raw", "-n", "10", "--since", "1h").out.encode() == head + b"short\n" + tail
+    shown = run("-n", "3").out.encode()
+    assert shown == b"".join(b"app | " + line for line in (head, b"short\n", tail))
+    assert run("-n", "1").out.encode() == b"app | " + tail
+    pieces = [json.loads(line) for line in run("--json", "-n", "1").out.splitlines()]
+    assert [p.get("partial") for p in pieces] == [True, None]
+    assert "".join(p["message"] for p in pieces).encode() + b"\n" == tail
+    assert run("--grep", "^0000001").out.encode().count(b"\n") == 0
+    assert run("--grep", "^0000000é0000001", "-n", "5").out.encode() == b"app | " + head + b"app | " + tail
+    assert run("--grep", "first$|second$|short", "-n", "5").out == "app | short\n", "what is looked at is its first MiB"
+
+
+def test_nobody_comes_into_the_middle_of_a_long_line(velos):
+    """Not even one who wrote meanwhile."""
+    (velos.home / "logs").mkdir(parents=True)
+    long, other = velos.home / "logs/long-out.log", velos.home / "logs/other-out.log"
+    line = long_line(4 << 20, "\n")
+    long.write_bytes(line)
+    other.write_bytes(b"said before\n")
+    with Follower(velos, "--raw") as follower:
+        follower.wait("said before")
+        for n in range(5):
+            with other.open("ab") as f, long.open("ab") as g:  # which is closed first
+                g.write(line)
+                f.write(b"also said\n")
+            eventually(lambda: follower.path.read_bytes().count(b"\n") == 4 + 2 * n, "all is followed")
+        assert sorted(follower.path.read_bytes().splitlines(True)) == sorted([line] * 6 + [b"said before\n"] + [b"also said\n"] * 5)
+
+
+def test_a_line_that_fills_files(velos):
+    """Cut by rotations, and one line all the same."""
+    velos.write("talk.sh", "echo begin; head -c 300000 /dev/zero | tr '\\0' x; echo; echo end\n")
+    velos.run("start", "talk.sh", "--name", "cut", "--no-autorestart", "--log-max-size", "64K")
+    eventually(lambda: velos.log("cut").endswith("end\n"), "all is said")
+    assert len(archives(velos.home / "logs/cut-out.log")) > 2
+    assert said(velos, "cut", "-n", "100") == ["cut | begin", "cut | " + "x" * 300000, "cut | end"]
 
 
 def test_what_is_json_is_shown_as_text(velos):

@@ -22,6 +22,7 @@ enum {
     LINES = 15,
     FLUSH = 64 << 10,
     TURN = 256 << 10, /* of one file, then it is the others' turn: somebody may write faster than we read */
+    LINE_TURN = 16 << 20, /* ... unless they would come into the middle of a line of his */
     INTERRUPTED = 130,
 };
 
@@ -36,6 +37,7 @@ struct logs {
     int width;      /* of the widest label */
     size_t unread;  /* logs that could not be opened */
     struct buf out; /* gathered, written in one go */
+    size_t open;    /* whose line has no end there yet: place in sources, from 1; 0: nobody's */
     struct err *e;
     bool failed;
 };
@@ -66,13 +68,13 @@ struct entry {
     char *message; /* NULL: it is a plain line */
     size_t n;
     char *time;
-    bool err;
+    bool err, partial;
 };
 
 static struct entry read_entry(const char *line, size_t n)
 {
     static const char head[] = "{\"time\":\"";
-    static const char *const names[] = { "time", "stream", "app", "message" };
+    static const char *const names[] = { "time", "stream", "app", "message", "partial" };
     struct piece v[ARRAY_LEN(names)];
     if (n < sizeof(head) || memcmp(line, head, sizeof(head) - 1) != 0 || line[n - 1] != '}')
         return (struct entry){ 0 };
@@ -82,6 +84,7 @@ static struct entry read_entry(const char *line, size_t n)
         return found; /* an app's own */
     found.message = piece_bytes(v[3], &found.n);
     found.time = piece_text(v[0]);
+    found.partial = piece_is(v[4], "true");
     return found;
 }
 
@@ -125,7 +128,7 @@ static void add_prefix(struct logs *l, const struct source *s, bool err, int64_t
 }
 
 static void add_json(struct logs *l, const struct source *s, const struct entry *entry, int64_t time,
-                     const char *line, size_t n)
+                     const char *line, size_t n, bool partial)
 {
     char text[TIME_TEXT];
     struct json_out j = JSON_OUT(&l->out);
@@ -137,6 +140,8 @@ static void add_json(struct logs *l, const struct source *s, const struct entry 
     json_int(&j, "instance", s->instance);
     json_str(&j, "stream", entry->message && entry->err ? "err" : s->stream);
     json_strn(&j, "message", line, n);
+    if (partial)
+        json_flag(&j, "partial", true);
     json_close(&j, '}');
 }
 
@@ -168,27 +173,44 @@ static void flush(struct logs *l)
     buf_clear(&l->out);
 }
 
-static void show_line(struct logs *l, const struct source *s, int64_t time, const char *line, size_t n)
+static void end_line(struct logs *l)
 {
+    if (l->open)
+        buf_addc(&l->out, '\n');
+    l->open = 0;
+}
+
+/* A line, or the next piece of one; another's comes into its middle only when we follow. */
+static void show_line(struct logs *l, size_t which, int64_t time, const struct tail_at *at)
+{
+    const struct source *s = &l->sources.all[which];
     struct pattern *paint = l->highlight ? l->highlight : l->grep;
+    const char *line = at->line;
+    size_t n = at->n;
     struct entry entry = { 0 };
-    if (!l->raw)
+    bool continues = at->continues && l->open == which + 1;
+    if (!continues)
+        end_line(l);
+    if (!l->raw && !at->continues && !at->goes_on)
         entry = read_entry(line, n);
     if (entry.message) {
         line = entry.message;
         n = entry.n;
     }
     if (l->c->json) {
-        add_json(l, s, &entry, time, line, n);
+        add_json(l, s, &entry, time, line, n, at->goes_on || entry.partial);
+        buf_addc(&l->out, '\n');
     } else {
-        if (!l->raw)
+        if (!l->raw && !continues)
             add_prefix(l, s, entry.message ? entry.err : strcmp(s->stream, "err") == 0, time);
         if (paint && l->color && !l->raw)
             add_painted(l, paint, line, n);
         else
             buf_add(&l->out, line, n);
+        l->open = which + 1;
+        if (!at->goes_on)
+            end_line(l);
     }
-    buf_addc(&l->out, '\n');
     entry_done(&entry);
     if (l->out.len > FLUSH)
         flush(l);
@@ -217,10 +239,10 @@ static bool is_wanted(void *arg, const char *line, size_t n)
 
 /* What is there ----------------------------------------------------------------------------------------- */
 
-static bool on_line(void *arg, size_t which, int64_t time, const char *line, size_t n)
+static bool on_line(void *arg, size_t which, int64_t time, const struct tail_at *at)
 {
     struct logs *l = arg;
-    show_line(l, &l->sources.all[which], time, line, n);
+    show_line(l, which, time, at);
     return !l->failed;
 }
 
@@ -275,14 +297,26 @@ static void show_last(struct logs *l)
     free(filters);
 }
 
-/* Lines whose end never came. */
+static bool is_rest_wanted(struct logs *l, size_t i, const struct tail_at *at)
+{
+    if (at->continues)
+        return true;
+    return is_wanted(l, at->line, at->n) && l->until == INT64_MAX &&
+           (l->follow || tail_time(l->tails[i], at->offset) >= l->since);
+}
+
+/* Lines whose end never came. As they are they get none here either, unless another follows. */
 static void last_words(struct logs *l)
 {
     struct tail_at at;
-    for (size_t i = 0; i < l->sources.n; i++)
-        if (tail_rest(l->tails[i], &at) && is_wanted(l, at.line, at.n) && l->until == INT64_MAX &&
-            (l->follow || tail_time(l->tails[i], at.offset) >= l->since))
-            show_line(l, &l->sources.all[i], now_us(), at.line, at.n);
+    for (size_t i = 0; i < l->sources.n; i++) {
+        if (!tail_rest(l->tails[i], &at) || !is_rest_wanted(l, i, &at))
+            continue;
+        at.goes_on = l->raw && !l->c->json;
+        show_line(l, i, now_us(), &at);
+    }
+    if (!l->raw)
+        end_line(l);
     flush(l);
 }
 
@@ -292,11 +326,13 @@ static bool on_changed(void *arg, size_t i)
 {
     struct logs *l = arg;
     struct tail_at at;
-    for (size_t n = 0; n < TURN; n += at.n + 1) {
+    for (size_t n = 0; n < (l->open == i + 1 ? LINE_TURN : TURN); n += at.n + 1) {
         if (l->failed || !tail_next(l->tails[i], &at))
             return false;
-        if (is_wanted(l, at.line, at.n))
-            show_line(l, &l->sources.all[i], now_us(), at.line, at.n);
+        if (at.continues || is_wanted(l, at.line, at.n))
+            show_line(l, i, now_us(), &at);
+        else
+            tail_skip_line(l->tails[i]);
     }
     return true;
 }
