@@ -8,6 +8,8 @@
 struct pattern {
     pcre2_code *code;
     pcre2_match_data *data;
+    int last; /* what the last look came to */
+    char why[120];
 };
 
 int pattern_new(const char *text, struct pattern **out, struct err *e)
@@ -27,6 +29,7 @@ int pattern_new(const char *text, struct pattern **out, struct err *e)
     struct pattern *p = xnew(struct pattern);
     p->code = code;
     p->data = pcre2_match_data_create_from_pattern(code, NULL);
+    p->last = PCRE2_ERROR_NOMATCH;
     *out = p;
     return 0;
 }
@@ -46,12 +49,21 @@ bool pattern_find(struct pattern *p, const char *line, size_t n, size_t from, si
     int r = pcre2_match(p->code, (PCRE2_SPTR)line, n, from, 0, p->data, NULL);
     if (r == PCRE2_ERROR_JIT_STACKLIMIT) /* a long line: the interpreter has more room */
         r = pcre2_match(p->code, (PCRE2_SPTR)line, n, from, PCRE2_NO_JIT, p->data, NULL);
+    p->last = r;
     if (r < 1)
         return false;
     const PCRE2_SIZE *at = pcre2_get_ovector_pointer(p->data);
     *start = at[0];
     *end = at[1];
     return true;
+}
+
+const char *pattern_gave_up(struct pattern *p)
+{
+    if (p->last > 0 || p->last == PCRE2_ERROR_NOMATCH)
+        return NULL;
+    pcre2_get_error_message(p->last, (PCRE2_UCHAR *)p->why, sizeof(p->why));
+    return p->why;
 }
 
 bool pattern_matches(struct pattern *p, const char *line, size_t n)

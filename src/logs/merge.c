@@ -158,11 +158,21 @@ static struct tail *begin(const struct merge *m, struct history *h)
     return m->follow || history_was_taken(h) ? history_tail(h) : NULL;
 }
 
+static void tell_unread(const struct merge *m, struct tail *const *tails, const int *errors)
+{
+    for (size_t i = 0; i < m->n && m->unread; i++) {
+        int later = tails[i] ? tail_error(tails[i]) : 0;
+        if (errors[i] || later)
+            m->unread(m->arg, i, errors[i] ? errors[i] : later);
+    }
+}
+
 struct tail **merge_run(const struct merge *m)
 {
     struct tail **tails = xcalloc(m->n + 1, sizeof(struct tail *));
     struct history **histories = xcalloc(m->n + 1, sizeof(struct history *));
     struct stat *live = xcalloc(m->n + 1, sizeof(*live));
+    int *errors = xcalloc(m->n + 1, sizeof(*errors));
     for (size_t i = 0; i < m->n; i++)
         histories[i] = history_new(m->paths[i], &m->filters[i], m->until);
     if (m->lines != SIZE_MAX)
@@ -170,13 +180,13 @@ struct tail **merge_run(const struct merge *m)
     for (size_t i = 0; i < m->n; i++) {
         tails[i] = begin(m, histories[i]);
         live[i] = *history_live(histories[i]);
-        int error = history_error(histories[i]);
-        if (error && m->unread)
-            m->unread(m->arg, i, error);
+        errors[i] = history_error(histories[i]);
         history_free(histories[i]);
     }
     free(histories);
     go_on(m, tails, live);
+    tell_unread(m, tails, errors);
     free(live);
+    free(errors);
     return tails;
 }

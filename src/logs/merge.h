@@ -12,7 +12,7 @@ struct merge {
     const struct segment_filter *filters; /* one a path */
     /* A line, wanted and within the limits, the pieces of a long one in a row; false: no more is wanted. */
     bool (*line)(void *arg, size_t which, int64_t time, const struct tail_at *at);
-    void (*unread)(void *arg, size_t which, int error); /* a file is there and cannot be opened */
+    void (*unread)(void *arg, size_t which, int error); /* errno: a file is there and could not be opened */
     void *arg;
 };
 

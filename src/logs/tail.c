@@ -1,5 +1,6 @@
 #include "logs/tail.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -21,6 +22,7 @@ struct tail {
     bool inside; /* what was given out last goes on ... */
     bool skip;   /* ... and nobody wants to know */
     bool outrun;
+    int error; /* errno, or 0 */
 };
 
 struct tail *tail_new(const char *path)
@@ -55,6 +57,13 @@ bool tail_was_outrun(const struct tail *t)
 const char *tail_path(const struct tail *t)
 {
     return t->path;
+}
+
+int tail_error(struct tail *t)
+{
+    int error = t->error;
+    t->error = 0;
+    return error;
 }
 
 static void forget_part(struct tail *t)
@@ -108,21 +117,21 @@ static bool is_number_compressed(const struct tail *t, int number)
     return !t->now.gz && stat(name, &st) == 0 && os_filetime_ns(&st) / 1000 == t->now.modified;
 }
 
-static bool exists(const struct tail *t, int number)
+static bool exists(const struct tail *t, int number, struct stat *st)
 {
-    struct stat st;
     own_text plain = names_archive(t->path, number, false);
     own_text gz = names_archive(t->path, number, true);
-    return stat(plain, &st) == 0 || stat(gz, &st) == 0;
+    return stat(plain, st) == 0 || stat(gz, st) == 0;
 }
 
 /* The number of the file we hold: archives move up, never down. -1: it is gone. */
 static int find_ours(struct tail *t)
 {
+    struct stat st;
     for (int i = MAX(t->now.number, 1), missing = 0; missing < GAP_MOST; i++) {
         if (is_number(t, i, t->now.gz) || is_number_compressed(t, i))
             return i;
-        missing = exists(t, i) ? 0 : missing + 1;
+        missing = exists(t, i, &st) ? 0 : missing + 1;
     }
     return -1;
 }
@@ -131,16 +140,14 @@ static int find_ours(struct tail *t)
 static int find_younger(const struct tail *t)
 {
     int found = 0;
+    struct stat st;
     for (int i = 1, missing = 0; missing < GAP_MOST; i++) {
-        struct segment s = SEGMENT_NONE;
-        if (!segment_open(&s, t->path, i)) {
+        if (!exists(t, i, &st)) {
             missing++;
             continue;
         }
         missing = 0;
-        bool younger = s.modified > t->now.modified;
-        segment_close(&s);
-        if (!younger)
+        if (os_filetime_ns(&st) / 1000 <= t->now.modified)
             break;
         found = i;
     }
@@ -154,6 +161,14 @@ static void refresh_modified(struct tail *t)
         t->now.modified = os_filetime_ns(&st) / 1000;
 }
 
+static bool open_segment(struct tail *t, struct segment *s, int number)
+{
+    bool opened = segment_open(s, t->path, number);
+    if (!opened && errno != ENOENT)
+        t->error = errno;
+    return opened;
+}
+
 /* The file that was begun after the one we hold; *follows: none was between them. False: there is none yet,
  * ours may still be written to. */
 static bool open_next(struct tail *t, struct segment *next, bool *follows)
@@ -165,9 +180,12 @@ static bool open_next(struct tail *t, struct segment *next, bool *follows)
     t->outrun |= ours < 0;
     int number = ours > 0 ? ours - 1 : find_younger(t);
     *follows = ours > 0;
-    for (; number >= 0; number--, *follows = false)
-        if (segment_open(next, t->path, number))
+    for (; number >= 0; number--, *follows = false) {
+        if (open_segment(t, next, number))
             return true;
+        if (errno == EMFILE || errno == ENFILE || errno == ENOMEM) /* later there may be room for it */
+            return false;
+    }
     return false;
 }
 
@@ -272,7 +290,7 @@ bool tail_next(struct tail *t, struct tail_at *out)
 {
     if (!segment_is_open(&t->now)) {
         t->at = 0;
-        if (!segment_open(&t->now, t->path, 0))
+        if (!open_segment(t, &t->now, 0))
             return false;
     }
     if (t->part.len > t->given && has_line(t, out))

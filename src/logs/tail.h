@@ -15,6 +15,10 @@ struct tail *tail_free(struct tail *t);
 bool tail_reads(const struct tail *t, const struct stat *file); /* just now */
 bool tail_was_outrun(const struct tail *t); /* files were deleted before it came to them */
 const char *tail_path(const struct tail *t);
+/* errno of a file that is there and could not be opened when its turn came; 0: none. Where there was no
+ * descriptor or memory for it tail_next stays in front of it and tries again; one that may not be read is
+ * left out. Asking clears it. */
+int tail_error(struct tail *t);
 
 /* The next read begins `lines` lines before the end; without this at the start. */
 void tail_seek(struct tail *t, size_t lines);

@@ -1,7 +1,9 @@
 #include "logs/tail.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -371,6 +373,30 @@ TEST(going_back_over_long_lines)
         check_int(longest, SEGMENT_PIECE);
         segment_close(&s);
     }
+    place_done(&p);
+}
+
+/* Its turn comes again when there is a descriptor for it. */
+TEST(no_descriptor_is_left)
+{
+    struct place p = place_new();
+    own_text one = xasprintf("%s.1", p.path);
+    struct rlimit was, none;
+    struct tail *t = tail_new(p.path);
+    add(p.path, "a\n");
+    check_read(t, "a;");
+    check_int(rename(p.path, one), 0);
+    add(p.path, "b\n");
+    check_int(getrlimit(RLIMIT_NOFILE, &was), 0);
+    none = (struct rlimit){ 0, was.rlim_max };
+    check_int(setrlimit(RLIMIT_NOFILE, &none), 0);
+    check_read(t, "");
+    check_int(setrlimit(RLIMIT_NOFILE, &was), 0);
+    check_int(tail_error(t), EMFILE);
+    check_int(tail_error(t), 0);
+    check_read(t, "b;");
+    check_int(tail_error(t), 0);
+    tail_free(t);
     place_done(&p);
 }
 

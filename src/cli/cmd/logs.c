@@ -1,6 +1,7 @@
 /* logs: the apps' log files, read and followed where they lie: those of all apps and instances as one, in the
  * order of time, over archives and rotations. The daemon is asked once, for their paths; without one they are
  * found in the home. So a follower costs the daemon nothing and outlives it. */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -36,6 +37,7 @@ struct logs {
     bool raw, color, times;
     int width;      /* of the widest label */
     size_t unread;  /* logs that could not be opened */
+    bool gave_up;   /* --grep did, on a line */
     struct buf out; /* gathered, written in one go */
     size_t open;    /* whose line has no end there yet: place in sources, from 1; 0: nobody's */
     struct err *e;
@@ -221,9 +223,17 @@ static bool is_all_wanted(const struct logs *l)
     return !l->grep && l->sources.out && l->sources.err;
 }
 
-static bool is_wanted(void *arg, const char *line, size_t n)
+/* What it would have found is missing: one word about the first. */
+static void note_gave_up(struct logs *l, size_t which, const char *why)
 {
-    const struct logs *l = arg;
+    if (!l->gave_up)
+        out_note("--grep: `%.60s` gave up on a line of %s (%s); such lines are left out: make it simpler",
+                 args_text(&l->c->args, "grep", ""), l->sources.all[which].path, why);
+    l->gave_up = true;
+}
+
+static bool is_wanted(struct logs *l, size_t which, const char *line, size_t n)
+{
     if (is_all_wanted(l))
         return true;
     struct entry entry = read_entry(line, n);
@@ -233,8 +243,22 @@ static bool is_wanted(void *arg, const char *line, size_t n)
     }
     bool other = entry.message && !(entry.err ? l->sources.err : l->sources.out);
     bool wanted = !other && (!l->grep || pattern_matches(l->grep, line, n));
+    const char *why = l->grep && !other && !wanted ? pattern_gave_up(l->grep) : NULL;
+    if (why)
+        note_gave_up(l, which, why);
     entry_done(&entry);
     return wanted;
+}
+
+struct looked { /* a filter's argument */
+    struct logs *l;
+    size_t which;
+};
+
+static bool filter_wants(void *arg, const char *line, size_t n)
+{
+    const struct looked *at = arg;
+    return is_wanted(at->l, at->which, line, n);
 }
 
 /* What is there ----------------------------------------------------------------------------------------- */
@@ -251,7 +275,8 @@ static void on_unread(void *arg, size_t which, int error)
 {
     struct logs *l = arg;
     if (l->unread++ == 0)
-        out_note("%s: %s", l->sources.all[which].path, strerror(error));
+        out_note("%s: %s; its lines are missing here%s", l->sources.all[which].path, strerror(error),
+                 error == EMFILE ? " (ulimit -n)" : "");
 }
 
 static void settle_labels(struct logs *l)
@@ -273,9 +298,11 @@ static void show_last(struct logs *l)
 {
     const char **paths = xcalloc(l->sources.n + 1, sizeof(*paths));
     struct segment_filter *filters = xcalloc(l->sources.n + 1, sizeof(*filters));
+    struct looked *looked = xcalloc(l->sources.n + 1, sizeof(*looked));
     for (size_t i = 0; i < l->sources.n; i++) {
         paths[i] = l->sources.all[i].path;
-        filters[i] = (struct segment_filter){ is_all_wanted(l) ? NULL : is_wanted, l };
+        looked[i] = (struct looked){ l, i };
+        filters[i] = (struct segment_filter){ is_all_wanted(l) ? NULL : filter_wants, &looked[i] };
     }
     struct merge m = {
         .paths = paths,
@@ -295,13 +322,20 @@ static void show_last(struct logs *l)
         out_note("%zu log files could not be read", l->unread);
     free(paths);
     free(filters);
+    free(looked);
+}
+
+/* The exit status: not what a script takes for all of it, if it is not. */
+static int status_of(const struct logs *l)
+{
+    return l->unread || l->gave_up ? err_exit_status(ERR_FAILED) : 0;
 }
 
 static bool is_rest_wanted(struct logs *l, size_t i, const struct tail_at *at)
 {
     if (at->continues)
         return true;
-    return is_wanted(l, at->line, at->n) && l->until == INT64_MAX &&
+    return is_wanted(l, i, at->line, at->n) && l->until == INT64_MAX &&
            (l->follow || tail_time(l->tails[i], at->offset) >= l->since);
 }
 
@@ -327,9 +361,13 @@ static bool on_changed(void *arg, size_t i)
     struct logs *l = arg;
     struct tail_at at;
     for (size_t n = 0; n < (l->open == i + 1 ? LINE_TURN : TURN); n += at.n + 1) {
-        if (l->failed || !tail_next(l->tails[i], &at))
+        if (l->failed || !tail_next(l->tails[i], &at)) {
+            int error = tail_error(l->tails[i]);
+            if (error)
+                on_unread(l, i, error);
             return false;
-        if (at.continues || is_wanted(l, at.line, at.n))
+        }
+        if (at.continues || is_wanted(l, i, at.line, at.n))
             show_line(l, i, now_us(), &at);
         else
             tail_skip_line(l->tails[i]);
@@ -371,7 +409,7 @@ static int follow(struct logs *l)
             return INTERRUPTED;
         }
         if (end == FOLLOW_UNREAD)
-            return 0;
+            return status_of(l);
     }
 }
 
@@ -394,7 +432,7 @@ static int show(struct logs *l)
     if (l->follow && !l->failed)
         return follow(l);
     last_words(l);
-    return l->failed ? -1 : 0;
+    return l->failed ? -1 : status_of(l);
 }
 
 /* ----------------------------------------------------------------------------------------------------- */
