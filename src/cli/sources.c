@@ -10,20 +10,36 @@
 #include "base/file.h"
 #include "proto/scan.h"
 
+static void source_done(struct source *s)
+{
+    strv_free(s->apps);
+    free(s->path);
+}
+
 void sources_done(struct sources *s)
 {
     for (size_t i = 0; i < s->n; i++) {
-        free(s->all[i].app);
-        free(s->all[i].path);
+        source_done(&s->all[i]);
     }
     free(s->all);
     map_done(&s->by_path);
     *s = (struct sources){ 0 };
 }
 
+/* The first name, others while there is room, and how many more there are. */
 char *source_label(const struct source *s)
 {
-    return s->several ? xasprintf("%s %lld", s->app, (long long)s->instance) : xstrdup(s->app);
+    enum { MOST = 32 };
+    if (!s->apps[1])
+        return s->several ? xasprintf("%s %lld", s->apps[0], (long long)s->instance) : xstrdup(s->apps[0]);
+    own_buf label = { 0 };
+    char *const *name = s->apps;
+    buf_adds(&label, *name);
+    while (*++name && label.len + 1 + strlen(*name) <= MOST)
+        buf_addf(&label, ",%s", *name);
+    if (*name)
+        buf_addf(&label, ",+%zu", strv_len(name));
+    return buf_steal(&label);
 }
 
 /* FNV-1a; a key is never 0. */
@@ -35,23 +51,22 @@ static uint64_t path_key(const char *path)
     return h | 1;
 }
 
-static bool is_known(const struct sources *s, const char *path)
+static struct source *find(const struct sources *s, const char *path)
 {
     size_t place = (size_t)map_get(&s->by_path, path_key(path));
     if (!place || strcmp(s->all[place - 1].path, path) == 0)
-        return place;
+        return place ? &s->all[place - 1] : NULL;
     for (size_t i = 0; i < s->n; i++)
         if (strcmp(s->all[i].path, path) == 0)
-            return true;
-    return false;
+            return &s->all[i];
+    return NULL;
 }
 
 static void add(struct sources *s, struct source take)
 {
     bool wanted = strcmp(take.stream, "out") == 0 ? s->out : s->err;
-    if (!wanted || !take.path || !take.app || is_known(s, take.path)) {
-        free(take.app);
-        free(take.path);
+    if (!wanted || !take.path || !take.apps || find(s, take.path)) {
+        source_done(&take);
         return;
     }
     s->all = xrealloc(s->all, (s->n + 1) * sizeof(*s->all));
@@ -59,17 +74,29 @@ static void add(struct sources *s, struct source take)
     map_put(&s->by_path, path_key(take.path), (void *)s->n);
 }
 
+/* Who else writes to it, by a stream that need not be wanted. */
+static void join(struct sources *s, struct source take)
+{
+    struct source *known = take.path && take.apps ? find(s, take.path) : NULL;
+    if (known) {
+        known->shared |= take.id != known->id;
+        if (!strv_has(known->apps, take.apps[0]))
+            known->apps = strv_add(known->apps, take.apps[0]);
+    }
+    source_done(&take);
+}
+
 static void find_several(struct sources *s)
 {
     for (size_t i = 0; i < s->n; i++)
         for (size_t k = 0; k < s->n && s->all[i].instance > 0; k++)
-            if (s->all[k].instance != s->all[i].instance && strcmp(s->all[i].app, s->all[k].app) == 0)
+            if (s->all[k].instance != s->all[i].instance && strcmp(s->all[i].apps[0], s->all[k].apps[0]) == 0)
                 s->all[i].several = s->all[k].several = true;
 }
 
 /* From the daemon. A large answer is read where it lies. */
 
-static void add_answered(struct sources *s, struct piece file)
+static struct source read_answered(struct piece file)
 {
     static const char *const names[] = { "app", "id", "instance", "stream", "path" };
     struct piece v[ARRAY_LEN(names)];
@@ -77,24 +104,36 @@ static void add_answered(struct sources *s, struct piece file)
     scan_members(file, names, ARRAY_LEN(names), v);
     piece_int(v[1], &found.id);
     piece_int(v[2], &found.instance);
-    found.app = piece_text(v[0]);
+    own_text app = piece_text(v[0]);
+    found.apps = app ? strv_add(NULL, app) : NULL;
     found.stream = piece_is(v[3], "\"err\"") ? "err" : "out";
     found.path = piece_text(v[4]);
-    add(s, found);
+    return found;
+}
+
+typedef void each_file(struct sources *s, struct source take);
+
+static void for_answered(struct sources *s, const struct buf *answer, each_file *fn)
+{
+    static const char *const names[] = { "files" };
+    struct piece files, file;
+    size_t at = 0;
+    scan_members((struct piece){ answer->data, answer->len }, names, 1, &files);
+    while (scan_item(files, &at, &file))
+        fn(s, read_answered(file));
 }
 
 int sources_ask(struct cli *c, struct sources *s, struct err *e)
 {
-    static const char *const names[] = { "files" };
     own_text params = cli_select(c, NULL);
-    own_buf result = { 0 };
-    struct piece files, file;
-    size_t at = 0;
-    if (cli_ask_text(c, "log.files", params, &result, e) < 0)
+    own_buf files = { 0 };
+    own_buf all = { 0 };
+    if (cli_ask_text(c, "log.files", params, &files, e) < 0)
         return -1;
-    scan_members((struct piece){ result.data, result.len }, names, 1, &files);
-    while (scan_item(files, &at, &file))
-        add_answered(s, file);
+    for_answered(s, &files, add);
+    if (c->args.n_words && cli_ask_text(c, "log.files", NULL, &all, e) < 0)
+        return -1;
+    for_answered(s, c->args.n_words ? &all : &files, join);
     find_several(s);
     return 0;
 }
@@ -158,7 +197,7 @@ static int add_found(const struct cli *c, struct sources *s, const char *folder,
     int r = is_selected(c, name, e);
     if (r <= 0)
         return r;
-    found.app = steal(name);
+    found.apps = strv_take(NULL, steal(name));
     found.path = path_join(folder, file);
     add(s, found);
     return 0;

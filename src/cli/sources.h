@@ -4,11 +4,13 @@
 #include "base/map.h"
 #include "cli/cli.h"
 
-struct source { /* a log file */
-    char *app, *path;
+struct source {  /* a log file */
+    char **apps; /* whose; several may share a file */
+    char *path;
     const char *stream;   /* "out", "err" */
     int64_t id, instance; /* id -1: not known without a daemon */
     bool several;         /* the app has more than one instance */
+    bool shared;          /* more than one instance writes to it, of one app or several: id is one of them */
 };
 struct sources {
     struct source *all;
@@ -18,9 +20,10 @@ struct sources {
 };
 void sources_done(struct sources *s);
 
-/* Adds those that are not there yet; a file that streams or instances share is there once. */
+/* Adds those that are not there yet; a file that streams, instances or apps share is there once, and names
+ * all apps, those that were not asked for as well. */
 must_check int sources_find(struct cli *c, struct sources *s, struct err *e);
 must_check int sources_ask(struct cli *c, struct sources *s,
                            struct err *e); /* of a daemon that runs, alone */
 
-char *source_label(const struct source *s); /* "api", "api 2"; the caller frees */
+char *source_label(const struct source *s); /* "api", "api 2", "api,web,+3"; the caller frees */

@@ -297,6 +297,37 @@ def test_instances_and_names_in_a_column(velos):
     assert sorted(said(velos)) == ["many 0 | instance 0", "many 1 | instance 1", "x      | instance 0"]
 
 
+def sharers(velos, names, more=""):
+    """Apps that say their name into one file."""
+    velos.write("talk.sh", 'echo "$1 speaks"; exec sleep 1000\n')
+    velos.run("start", velos.write("velos.toml", "".join(f'[apps.{n}]\nscript = "talk.sh"\nargs = ["{n}"]\nout_file = "all.log"\n{more}' for n in names)))
+    log = velos.work / "all.log"
+    eventually(lambda: log.exists() and all(f"{n} speaks" in log.read_text() for n in names), "all have spoken")
+
+
+def test_a_file_that_apps_share(velos):
+    """Nobody knows who said what, and nobody pretends to."""
+    sharers(velos, ["ada", "bob"])
+    velos.run("start", "talk.sh", "--name", "eve", "--", "eve")
+    velos.wait_log("eve", "eve speaks")
+    assert sorted(said(velos)) == ["ada,bob | ada speaks", "ada,bob | bob speaks", "eve     | eve speaks"]
+    assert sorted(said(velos, "bob")) == ["bob,ada | ada speaks", "bob,ada | bob speaks"], "though one was asked for"
+    lines = [json.loads(line) for line in said(velos, "ada", "bob", "--json")]
+    assert [(e["app"], "id" in e, "instance" in e) for e in lines] == [("ada,bob", False, False)] * 2
+    assert [(e["app"], "id" in e) for e in map(json.loads, said(velos, "eve", "--json"))] == [("eve", True)]
+
+
+def test_a_file_that_many_apps_share(velos):
+    sharers(velos, [f"worker{i}" for i in range(9)])
+    assert {line.split(" | ")[0] for line in said(velos)} == {"worker0,worker1,worker2,worker3,+5"}
+
+
+def test_a_shared_file_that_tells_whose_its_lines_are(velos):
+    sharers(velos, ["ada", "bob"], 'log_type = "json"\n')
+    assert sorted(re.sub(" +", " ", line) for line in said(velos)) == ["ada | ada speaks", "bob | bob speaks"]
+    assert sorted((e["app"], e["id"]) for e in map(json.loads, said(velos, "--json"))) == [("ada", 0), ("bob", 1)]
+
+
 def test_follow_through_it_all(velos):
     """Rotation with compression, flush, restart, the death of both processes, and a file that comes later."""
     ledger = velos.work / "ledger"

@@ -69,14 +69,15 @@ static int64_t now_us(void)
 struct entry {
     char *message; /* NULL: it is a plain line */
     size_t n;
-    char *time;
+    char *time, *app;
+    int64_t id; /* -1: none */
     bool err, partial;
 };
 
 static struct entry read_entry(const char *line, size_t n)
 {
     static const char head[] = "{\"time\":\"";
-    static const char *const names[] = { "time", "stream", "app", "message", "partial" };
+    static const char *const names[] = { "time", "stream", "app", "message", "partial", "id" };
     struct piece v[ARRAY_LEN(names)];
     if (n < sizeof(head) || memcmp(line, head, sizeof(head) - 1) != 0 || line[n - 1] != '}')
         return (struct entry){ 0 };
@@ -86,7 +87,10 @@ static struct entry read_entry(const char *line, size_t n)
         return found; /* an app's own */
     found.message = piece_bytes(v[3], &found.n);
     found.time = piece_text(v[0]);
+    found.app = piece_text(v[2]);
     found.partial = piece_is(v[4], "true");
+    if (!piece_int(v[5], &found.id))
+        found.id = -1;
     return found;
 }
 
@@ -94,6 +98,7 @@ static void entry_done(struct entry *entry)
 {
     free(entry->message);
     free(entry->time);
+    free(entry->app);
 }
 
 /* Always the same for the same name. */
@@ -117,16 +122,37 @@ static void add_time(struct logs *l, int64_t time)
 }
 
 /* The bar is red before what was said on standard error. */
-static void add_prefix(struct logs *l, const struct source *s, bool err, int64_t time)
+static void add_prefix(struct logs *l, const struct source *s, const struct entry *entry, bool err,
+                       int64_t time)
 {
-    own_text name = source_label(s);
+    bool told = s->apps[1] && entry->app; /* a shared file's line tells whose it is */
+    own_text name = told ? xstrdup(entry->app) : source_label(s);
     if (l->times)
         add_time(l, time);
     if (l->color)
-        buf_addf(&l->out, "%s%-*s%s |%s ", label_color(s->app), l->width, name, err ? color_code("red") : "",
-                 color_code("reset"));
+        buf_addf(&l->out, "%s%-*s%s |%s ", label_color(told ? entry->app : s->apps[0]), l->width, name,
+                 err ? color_code("red") : "", color_code("reset"));
     else
         buf_addf(&l->out, "%-*s | ", l->width, name);
+}
+
+static void add_writer(struct json_out *j, const struct source *s)
+{
+    json_str(j, "app", s->apps[0]);
+    if (s->id >= 0)
+        json_int(j, "id", s->id);
+    json_int(j, "instance", s->instance);
+}
+
+/* Only a log of type json tells which of them it was. */
+static void add_writers(struct json_out *j, const struct source *s, const struct entry *entry)
+{
+    own_buf names = { 0 };
+    for (char *const *name = s->apps; *name; name++)
+        buf_addf(&names, "%s%s", names.len ? "," : "", *name);
+    json_str(j, "app", entry->app ? entry->app : names.data);
+    if (entry->app && entry->id >= 0)
+        json_int(j, "id", entry->id);
 }
 
 static void add_json(struct logs *l, const struct source *s, const struct entry *entry, int64_t time,
@@ -136,10 +162,10 @@ static void add_json(struct logs *l, const struct source *s, const struct entry 
     struct json_out j = JSON_OUT(&l->out);
     json_open(&j, NULL, '{');
     json_str(&j, "time", entry->time ? entry->time : time_rfc3339(time / 1000, text));
-    json_str(&j, "app", s->app);
-    if (s->id >= 0)
-        json_int(&j, "id", s->id);
-    json_int(&j, "instance", s->instance);
+    if (s->shared)
+        add_writers(&j, s, entry);
+    else
+        add_writer(&j, s);
     json_str(&j, "stream", entry->message && entry->err ? "err" : s->stream);
     json_strn(&j, "message", line, n);
     if (partial)
@@ -204,7 +230,7 @@ static void show_line(struct logs *l, size_t which, int64_t time, const struct t
         buf_addc(&l->out, '\n');
     } else {
         if (!l->raw && !continues)
-            add_prefix(l, s, entry.message ? entry.err : strcmp(s->stream, "err") == 0, time);
+            add_prefix(l, s, &entry, entry.message ? entry.err : strcmp(s->stream, "err") == 0, time);
         if (paint && l->color && !l->raw)
             add_painted(l, paint, line, n);
         else
