@@ -1,7 +1,9 @@
 /* One spawn: environment, interpreter, user, child; and what the keeper must know at each step. */
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <limits.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,7 +25,7 @@
 
 /* What is worked out before the fork. */
 struct plan {
-    const struct passwd *account; /* libc's own; NULL: the daemon's user */
+    const struct passwd *account; /* libc's own, until it is asked again; NULL: the daemon's user */
     struct environ env;
     struct interp_plan interp;
     gid_t groups[64];
@@ -37,19 +39,44 @@ static void plan_done(struct plan *p)
     fd_done(&p->channel);
 }
 
+/* A uid or gid; the highest number is none (chown(2)). */
+static bool read_id(const char *text, unsigned *id)
+{
+    char *end;
+    unsigned long long number = isdigit((unsigned char)*text) ? strtoull(text, &end, 10) : UINT_MAX;
+    *id = (unsigned)number;
+    return number < UINT_MAX && *end == '\0';
+}
+
+/* For a number that is nobody's, as files in a container or from elsewhere have. */
+static const struct passwd *without_account(const struct app_spec *s, uid_t uid, struct err *e)
+{
+    static struct passwd made;
+    if (!s->group) {
+        err_set(e, ERR_SPAWN, "user %s: no account has this number", s->user);
+        err_hint(e, "name its `group`, too");
+        return NULL;
+    }
+    made = (struct passwd){ .pw_name = s->user, .pw_uid = uid, .pw_dir = "/", .pw_shell = "/bin/sh" };
+    return &made;
+}
+
 /* Whose account the app's user is; NULL: it stays the daemon's. */
 static int find_account(const struct app_spec *s, const struct passwd **out, struct err *e)
 {
-    char *end;
+    unsigned id;
     const char *name = s->user ? s->user : "root";
     *out = NULL;
     if (!s->user && !s->group)
         return 0;
-    unsigned long number = strtoul(name, &end, 10);
-    *out = getpwnam(name);
-    if (!*out && !*end)
-        *out = getpwuid((uid_t)number);
-    return *out ? 0 : err_set(e, ERR_SPAWN, "user %s: no such user", name);
+    if ((*out = getpwnam(name)))
+        return 0;
+    if (!read_id(name, &id))
+        return err_set(e, ERR_SPAWN, "user %s: no such user", name);
+    *out = getpwuid((uid_t)id);
+    if (!*out)
+        *out = without_account(s, (uid_t)id, e);
+    return *out ? 0 : -1;
 }
 
 static int build_environ(const struct instance *in, const struct passwd *user, struct environ *out,
@@ -121,12 +148,11 @@ static int plan_program(struct instance *in, struct plan *p, struct err *e)
 
 static int find_group(const char *name, gid_t *out, struct err *e)
 {
-    char *end;
-    unsigned long number = strtoul(name, &end, 10);
-    struct group *g = getgrnam(name);
-    if (!g && *end)
+    unsigned id = 0;
+    const struct group *g = getgrnam(name);
+    if (!g && !read_id(name, &id))
         return err_set(e, ERR_SPAWN, "group %s: no such group", name);
-    *out = g ? g->gr_gid : (gid_t)number;
+    *out = g ? g->gr_gid : (gid_t)id;
     return 0;
 }
 

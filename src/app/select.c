@@ -1,8 +1,9 @@
 #include "app/select.h"
 
-#include <regex.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "base/pattern.h"
 
 /* Counts what a selector matched; an app that was there already is not added again. */
 static void add(struct selection *s, struct app *a, size_t *matched)
@@ -19,11 +20,6 @@ void selection_done(struct selection *s)
 {
     free(s->apps);
     *s = (struct selection){ 0 };
-}
-
-static bool is_regex(const char *sel)
-{
-    return sel[0] == '/' && sel[1] && text_ends(sel + 1, "/") && strlen(sel) > 2;
 }
 
 static bool is_id(const char *sel)
@@ -45,21 +41,20 @@ static bool matches_namespace(const struct app *a, const char *sel)
 static int add_regex(const struct world *w, const char *sel, struct selection *s, size_t *matched,
                      struct err *e)
 {
-    own_text pattern = xstrndup(sel + 1, strlen(sel) - 2);
-    regex_t re;
-    int r = regcomp(&re, pattern, REG_EXTENDED | REG_NOSUB);
-    if (r != 0) {
-        char why[128];
-        regerror(r, &re, why, sizeof(why));
-        return err_set(e, ERR_USAGE, "%s: %s", sel, why);
-    }
+    struct pattern *p = NULL;
+    const char *gave_up = NULL;
+    if (pattern_from_word(sel, &p, e) < 0)
+        return -1;
     list_each (l, &w->apps) {
         struct app *a = container_of(l, struct app, link);
-        if (regexec(&re, a->spec->name, 0, NULL, 0) == 0)
+        if (pattern_matches(p, a->spec->name, strlen(a->spec->name)))
             add(s, a, matched);
+        else if ((gave_up = pattern_gave_up(p)))
+            break;
     }
-    regfree(&re);
-    return 0;
+    int r = gave_up ? err_set(e, ERR_USAGE, "`%.60s`: %s", sel, gave_up) : 0;
+    pattern_free(p);
+    return r;
 }
 
 static int not_found(const struct world *w, const char *sel, struct err *e)
@@ -83,7 +78,7 @@ static int add_matching(const struct world *w, const char *sel, struct selection
 {
     size_t matched = 0;
     bool all = strcmp(sel, "all") == 0;
-    if (is_regex(sel)) {
+    if (pattern_is_word(sel)) {
         if (add_regex(w, sel, s, &matched, e) < 0)
             return -1;
     } else if (is_id(sel)) {
@@ -136,7 +131,7 @@ bool select_has_instance(const json_t *select, const struct instance *in)
                 return true;
             continue;
         }
-        any_other = any_other || is_regex(sel) || strcmp(sel, "all") == 0 ||
+        any_other = any_other || pattern_is_word(sel) || strcmp(sel, "all") == 0 ||
                     strcmp(in->app->spec->name, sel) == 0 || matches_namespace(in->app, sel);
     }
     return any_other;

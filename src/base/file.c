@@ -7,17 +7,27 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-int file_read(const char *path, size_t most, char **out, size_t *out_len, struct err *e)
+static int check_kind(int fd, const char *path, bool any, struct err *e)
 {
-    own_fd fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return err_sys(e, "%s", path);
     struct stat st;
     if (fstat(fd, &st) < 0)
         return err_sys(e, "%s", path);
     if (S_ISDIR(st.st_mode))
         return err_set(e, ERR_FAILED, "%s: is a directory", path);
+    if (any || !S_ISFIFO(st.st_mode))
+        return 0;
+    err_set(e, ERR_FAILED, "%s: is a pipe", path);
+    return err_hint(e, "it is read more than once: put a file there");
+}
 
+static int read_whole(const char *path, bool any, size_t most, char **out, size_t *out_len, struct err *e)
+{
+    /* Who opens a FIFO waits for its writer, unless he says that he does not. */
+    own_fd fd = open(path, O_RDONLY | O_CLOEXEC | (any ? 0 : O_NONBLOCK));
+    if (fd < 0)
+        return err_sys(e, "%s", path);
+    if (check_kind(fd, path, any, e) < 0)
+        return -1;
     own_buf b = { 0 };
     for (;;) {
         buf_reserve(&b, 4096);
@@ -37,6 +47,16 @@ int file_read(const char *path, size_t most, char **out, size_t *out_len, struct
         *out_len = b.len;
     *out = buf_steal(&b);
     return 0;
+}
+
+int file_read(const char *path, size_t most, char **out, size_t *out_len, struct err *e)
+{
+    return read_whole(path, false, most, out, out_len, e);
+}
+
+int file_read_any(const char *path, size_t most, char **out, size_t *out_len, struct err *e)
+{
+    return read_whole(path, true, most, out, out_len, e);
 }
 
 int file_write_all(int fd, const void *data, size_t n, struct err *e)

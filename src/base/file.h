@@ -4,8 +4,11 @@
 
 #include "base/text.h"
 
-/* The whole file, NUL-terminated; larger than `most` bytes is ERR_LIMIT. The caller frees *out. */
+/* The whole file, NUL-terminated; larger than `most` bytes is ERR_LIMIT, a pipe ERR_FAILED:
+ * its writer may never come. The caller frees *out. */
 must_check int file_read(const char *path, size_t most, char **out, size_t *out_len, struct err *e);
+/* As that, and of pipes, as <(command): for what a person named and waits for. */
+must_check int file_read_any(const char *path, size_t most, char **out, size_t *out_len, struct err *e);
 must_check int file_write_all(int fd, const void *data, size_t n,
                               struct err *e); /* resumes after EINTR and short writes */
 

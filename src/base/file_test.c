@@ -85,6 +85,13 @@ TEST(whole_files)
     check_int(e.code, ERR_LIMIT);
     check_int(file_read(dir, 10, &none, &n, &e), -1);
     check_contains(e.text, "is a directory");
+    own_text fifo = path_join(dir, "fifo");
+    check_int(mkfifo(fifo, 0600), 0);
+    check_int(file_read(fifo, 10, &none, &n, &e), -1); /* and at once */
+    check_contains(e.text, "is a pipe");
+    unlink(fifo);
+    own_text empty = NULL;
+    check_int(file_read("/dev/null", 10, &empty, &n, &e), 0);
     check_int(file_read("/tmp/velos-no-such-file", 10, &none, &n, &e), -1);
     check_contains(e.text, "No such file");
 

@@ -79,4 +79,6 @@ int cli_not_done(const struct cli *c, struct err *e);
 must_check int cli_act(struct cli *c, const char *method, const char *params, const char *said,
                        struct err *e);
 /* Prints what is wrong in a file; the exit status. */
+void cli_add_problem(struct buf *out,
+                     const struct conf_problem *p); /* "file:line:col: text", to an empty one */
 int cli_problems(struct cli *c, const struct conf_problems *problems);

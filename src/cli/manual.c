@@ -42,7 +42,8 @@ char *manual_markdown(void)
         "`UPDATE_DOCS=1 meson test -C build`; do not edit.\n\n"
         "`velos <command> [options] [args]`. Options may stand anywhere, also in front of the command; `--`\n"
         "ends them. Data goes to stdout, everything else to stderr. An `<app>` is a name, an id, `all`,\n"
-        "`namespace/name`, `namespace/*`, or `/regex/`; when one of several is not there, nothing is done.\n"
+        "`namespace/name`, `namespace/*`, or `/regex/` (PCRE2); when one of several is not there, nothing is "
+        "done.\n"
         "Exit statuses: [exit-codes.md](exit-codes.md).\n\n"
         "Every command takes:\n\n| Option | |\n|---|---|\n");
     help_add_opts(&out, common_opts, add_markdown_row, NULL);
@@ -91,16 +92,16 @@ static void add_roff_command(struct buf *out, const struct cmd *cmd)
 char *manual_roff(void)
 {
     own_buf out = { 0 };
-    buf_adds(
-        &out,
-        ".\\\" Written from the command rows by UPDATE_DOCS=1 meson test -C build; do not edit.\n"
-        ".TH VELOS 1\n.SH NAME\nvelos \\- starts programs and keeps them running\n"
-        ".SH SYNOPSIS\n.B velos\n.I command\n[options] [args]\n"
-        ".SH DESCRIPTION\nOptions may stand anywhere, also in front of the command; \\-\\- ends them. "
-        "Data goes to stdout, everything else to\n"
-        "stderr. An app is selected by its name, an id, all, namespace/name, namespace/*, or /regex/; when "
-        "one of several is not there, nothing is done.\n"
-        ".SH OPTIONS\n");
+    buf_adds(&out,
+             ".\\\" Written from the command rows by UPDATE_DOCS=1 meson test -C build; do not edit.\n"
+             ".TH VELOS 1\n.SH NAME\nvelos \\- starts programs and keeps them running\n"
+             ".SH SYNOPSIS\n.B velos\n.I command\n[options] [args]\n"
+             ".SH DESCRIPTION\nOptions may stand anywhere, also in front of the command; \\-\\- ends them. "
+             "Data goes to stdout, everything else to\n"
+             "stderr. An app is selected by its name, an id, all, namespace/name, namespace/*, or /regex/ "
+             "(PCRE2); when "
+             "one of several is not there, nothing is done.\n"
+             ".SH OPTIONS\n");
     help_add_opts(&out, common_opts, add_roff_row, NULL);
     buf_adds(&out, ".SH COMMANDS\n");
     for (const struct cmd *const *c = commands; *c; c++)

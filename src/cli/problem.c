@@ -3,7 +3,7 @@
 
 #include "cli/cli.h"
 
-static void add_place(struct buf *out, const struct conf_problem *p)
+void cli_add_problem(struct buf *out, const struct conf_problem *p)
 {
     if (p->file)
         buf_addf(out, "%s:", p->file);
@@ -11,14 +11,14 @@ static void add_place(struct buf *out, const struct conf_problem *p)
         buf_addf(out, "%d:%d:", p->line, p->col);
     if (out->len)
         buf_addc(out, ' ');
+    buf_adds(out, p->text);
 }
 
 static void print_line(const struct conf_problem *p)
 {
-    own_buf place = { 0 }, line = { 0 };
-    add_place(&place, p);
-    buf_add_shown(&line, place.len ? place.data : "");
-    buf_add_shown(&line, p->text);
+    own_buf text = { 0 }, line = { 0 };
+    cli_add_problem(&text, p);
+    buf_add_shown(&line, text.data);
     if (p->hint) {
         buf_adds(&line, "\nhint: ");
         buf_add_shown(&line, p->hint);
@@ -34,8 +34,7 @@ static void print_json(const struct cli *c, const struct conf_problems *problems
     const struct conf_problem *first = &problems->items[0];
     own_buf text = { 0 };
     struct err e;
-    add_place(&text, first);
-    buf_adds(&text, first->text);
+    cli_add_problem(&text, first);
     if (problems->len > 1)
         buf_addf(&text, " (and %zu more)", problems->len - 1);
     err_set(&e, ERR_CONFIG, "%s: %s", c->cmd->name, text.data);

@@ -23,7 +23,9 @@ int settings_json(const char *home, char **out, struct err *e)
         *out = written(s);
     } else {
         const struct conf_problem *p = &problems.items[0];
-        err_set(e, ERR_CONFIG, "%s:%d:%d: %s", path, p->line, p->col, p->text);
+        own_buf text = { 0 };
+        cli_add_problem(&text, p);
+        err_set(e, ERR_CONFIG, "%s", text.data);
         err_hint(e, "%s",
                  p->hint && problems.len == 1 ? p->hint : "velos check shows all that is wrong there");
     }
@@ -37,9 +39,11 @@ char *settings_json_all_the_same(const char *home)
     own_settings s = NULL;
     struct conf_problems problems = { 0 };
     if (settings_load(path, &s, &problems) < 0)
-        for (size_t i = 0; i < problems.len; i++)
-            out_note("%s:%d:%d: %s; left out", path, problems.items[i].line, problems.items[i].col,
-                     problems.items[i].text);
+        for (size_t i = 0; i < problems.len; i++) {
+            own_buf text = { 0 };
+            cli_add_problem(&text, &problems.items[i]);
+            out_note("%s; left out", text.data);
+        }
     conf_problems_done(&problems);
     return written(s);
 }

@@ -3,11 +3,11 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
-#include <regex.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/file.h"
+#include "base/pattern.h"
 #include "proto/scan.h"
 
 static void source_done(struct source *s)
@@ -164,16 +164,13 @@ static bool parse_name(char *name, struct source *out)
 /* The selectors that need no daemon: a name, all, /regex/. 1, 0, or -1: not a regular expression. */
 static int word_matches(const char *word, const char *app, struct err *e)
 {
-    size_t n = strlen(word);
-    if (n < 3 || word[0] != '/' || word[n - 1] != '/')
+    struct pattern *p = NULL;
+    if (!pattern_is_word(word))
         return strcmp(word, "all") == 0 || strcmp(word, app) == 0;
-    own_text pattern = xstrndup(word + 1, n - 2);
-    regex_t re;
-    int r = regcomp(&re, pattern, REG_EXTENDED | REG_NOSUB);
-    if (r != 0)
-        return err_set(e, ERR_USAGE, "`%s` is not a regular expression", word);
-    bool found = regexec(&re, app, 0, NULL, 0) == 0;
-    regfree(&re);
+    if (pattern_from_word(word, &p, e) < 0)
+        return -1;
+    bool found = pattern_matches(p, app, strlen(app));
+    pattern_free(p);
     return found;
 }
 

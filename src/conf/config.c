@@ -216,7 +216,7 @@ static int load(struct load *l, struct err *e)
     own_text text = NULL;
     size_t n;
     l->base = folder_of(l->q->path, e);
-    if (!l->base || file_read(l->q->path, FILE_MOST, &text, &n, e) < 0)
+    if (!l->base || file_read_any(l->q->path, FILE_MOST, &text, &n, e) < 0)
         return -1;
     struct conf_node root = { 0 };
     if (toml_parse(text, n, &root, l->problems) == 0)

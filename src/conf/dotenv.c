@@ -2,7 +2,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/file.h"
 #include "base/vars.h"
@@ -179,21 +178,11 @@ int dotenv_parse(const char *text, size_t n, char ***out_strv, struct err *e)
     return r;
 }
 
-/* Who opens a FIFO waits for its writer, and the daemon must not. A shell's <(command) is one, too. */
-static int check_kind(const char *path, struct err *e)
-{
-    struct stat st;
-    if (stat(path, &st) < 0 || !S_ISFIFO(st.st_mode))
-        return 0;
-    err_set(e, ERR_CONFIG, "%s: is a pipe", path);
-    return err_hint(e, "it is read anew at each start: name a file that stays");
-}
-
 int dotenv_load(const char *path, char ***out_strv, struct err *e)
 {
     own_text text = NULL;
     size_t n;
-    if (check_kind(path, e) < 0 || file_read(path, FILE_MOST, &text, &n, e) < 0)
+    if (file_read(path, FILE_MOST, &text, &n, e) < 0)
         return -1;
     if (dotenv_parse(text, n, out_strv, e) < 0)
         return err_in(e, "%s", path);

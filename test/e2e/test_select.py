@@ -30,6 +30,7 @@ def stopped(velos):
         (["front/*"], {"api", "api-admin"}),
         (["/^api/"], {"api", "api-admin"}),
         (["/er$/"], {"worker", "mailer"}),
+        ([r"/^\w{3}(?!-)/"], {"api", "worker", "mailer"}),
         (["api", "worker"], {"api", "worker"}),
         (["back/*", "worker"], {"worker", "mailer"}),
     ],
@@ -64,6 +65,13 @@ def test_a_near_miss_is_named(apps):
 
 def test_a_broken_regex_is_an_error(apps):
     apps.fails(2, "stop", "/(/")
+    assert stopped(apps) == set()
+
+
+@pytest.mark.parametrize("regex", ["/(((a{1,255}){1,255}){1,255}){1,255}/", "/^(([a-z]|[a-z]|[a-z]|[a-z])*)*[0-9]$/"])
+def test_a_regex_that_takes_too_long_is_an_error(apps, regex):
+    """In the daemon, which does nothing else meanwhile: 20 s it was."""
+    assert regex.strip("/")[:50] in apps.fails(2, "stop", regex).err
     assert stopped(apps) == set()
 
 

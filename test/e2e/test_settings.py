@@ -47,6 +47,15 @@ def test_mistakes_are_told_and_nothing_is_started(velos):
     assert "nothing wrong" in velos.run("check", "apps.toml").out
 
 
+def test_settings_that_are_a_pipe_are_told(velos):
+    """Nobody will write to it: who read it waited for good."""
+    path = configure(velos, "")
+    path.unlink()
+    os.mkfifo(path)
+    assert f"ping: {path}: is a pipe\n" in velos.fails(2, "ping", timeout=10).err
+    assert velos.processes() == {}
+
+
 def test_the_foreground_daemon_takes_what_is_right(velos):
     """A machine boots in spite of a typing mistake."""
     configure(velos, "[daemon]\nauto_sav = true\nnofile = 100\n")

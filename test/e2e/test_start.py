@@ -394,6 +394,19 @@ def test_no_zombie_stays(velos):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may become somebody else")
+def test_a_user_who_has_no_account(velos):
+    """As files in a container or from another machine have them."""
+    result = velos.fails(1, "start", "sleep", "--user", "54321", "--", "1000")
+    assert "user 54321: no account has this number" in result.err and "`group`" in result.err
+    assert "no such user" in velos.fails(1, "start", "sleep", "--user", "4294967296", "--group", "0", "--", "1000").err
+    velos.run("start", "/usr/bin/sleep", "--cwd", "/", "--user", "54321", "--group", "65432", "--", "1000")
+    status = Path(f"/proc/{velos.pid('sleep')}/status").read_text()
+    assert "Uid:\t54321\t54321\t54321" in status and "Gid:\t65432\t65432\t65432" in status
+    assert re.search(r"^Groups:\s*65432\s*$", status, re.M)
+    velos.run("stop", "sleep")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may become somebody else")
 def test_the_user_of_an_app_that_cannot_start_is_nobody_elses(velos):
     """They are born together: what was worked out for one that fails is not left for the next."""
     text = ""

@@ -67,7 +67,7 @@ static int resolve(const struct app_spec *s, const char *path, struct interp_pla
 static void add_program(struct buf *lines, const char *name, const struct interp_plan *plan)
 {
     buf_addf(lines, "%s: ", name);
-    if (strcmp(plan->interpreter, "none") != 0) {
+    if (!text_equal(plan->interpreter, "none")) {
         buf_add_shown(lines, plan->script);
         buf_adds(lines, " with ");
     }

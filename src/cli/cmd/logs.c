@@ -9,9 +9,9 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/pattern.h"
 #include "base/time.h"
 #include "cli/follow.h"
-#include "cli/pattern.h"
 #include "cli/sources.h"
 #include "cli/status.h"
 #include "cli/when.h"

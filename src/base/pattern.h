@@ -1,9 +1,18 @@
-/* src/cli/pattern.h: regular expressions of people: PCRE2, UTF-8. */
+/* src/base/pattern.h: regular expressions of people: PCRE2, UTF-8. */
 #pragma once
+#include <string.h>
+
 #include "base/text.h"
 
 struct pattern;
 must_check int pattern_new(const char *text, struct pattern **out, struct err *e); /* ERR_USAGE says where */
+/* The word a person selects names with, "/regex/". Its looks take few steps: velosd waits for them. */
+static inline bool pattern_is_word(const char *word)
+{
+    size_t n = strlen(word);
+    return n > 2 && word[0] == '/' && word[n - 1] == '/';
+}
+must_check int pattern_from_word(const char *word, struct pattern **out, struct err *e);
 struct pattern *pattern_free(struct pattern *p);
 
 /* A look may be given up, for it takes too many steps or too much memory: then there is no match. Of the last

@@ -1,18 +1,21 @@
-#include "cli/pattern.h"
+#include "base/pattern.h"
 
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 #include <stdlib.h>
 #include <string.h>
 
+enum { WORD_STEPS = 20000 }; /* of a match: some 0.2 ms; a name's takes a few for each of its letters */
+
 struct pattern {
     pcre2_code *code;
+    pcre2_match_context *limits; /* NULL: the library's own */
     pcre2_match_data *data;
     int last; /* what the last look came to */
     char why[120];
 };
 
-int pattern_new(const char *text, struct pattern **out, struct err *e)
+static int compile(const char *text, struct pattern **out, struct err *e)
 {
     int number;
     PCRE2_SIZE at;
@@ -25,7 +28,6 @@ int pattern_new(const char *text, struct pattern **out, struct err *e)
         return err_set(e, ERR_USAGE, "`%.60s` is no regular expression: %s, at character %zu", text,
                        (const char *)why, at + 1);
     }
-    pcre2_jit_compile(code, PCRE2_JIT_COMPLETE); /* where there is none it is interpreted */
     struct pattern *p = xnew(struct pattern);
     p->code = code;
     p->data = pcre2_match_data_create_from_pattern(code, NULL);
@@ -34,11 +36,30 @@ int pattern_new(const char *text, struct pattern **out, struct err *e)
     return 0;
 }
 
+int pattern_new(const char *text, struct pattern **out, struct err *e)
+{
+    if (compile(text, out, e) < 0)
+        return -1;
+    pcre2_jit_compile((*out)->code, PCRE2_JIT_COMPLETE); /* where there is none it is interpreted */
+    return 0;
+}
+
+int pattern_from_word(const char *word, struct pattern **out, struct err *e)
+{
+    own_text text = xstrndup(word + 1, strlen(word) - 2);
+    if (compile(text, out, e) < 0)
+        return -1;
+    (*out)->limits = pcre2_match_context_create(NULL);
+    pcre2_set_match_limit((*out)->limits, WORD_STEPS);
+    return 0;
+}
+
 struct pattern *pattern_free(struct pattern *p)
 {
     if (!p)
         return NULL;
     pcre2_match_data_free(p->data);
+    pcre2_match_context_free(p->limits);
     pcre2_code_free(p->code);
     free(p);
     return NULL;
@@ -46,9 +67,9 @@ struct pattern *pattern_free(struct pattern *p)
 
 bool pattern_find(struct pattern *p, const char *line, size_t n, size_t from, size_t *start, size_t *end)
 {
-    int r = pcre2_match(p->code, (PCRE2_SPTR)line, n, from, 0, p->data, NULL);
+    int r = pcre2_match(p->code, (PCRE2_SPTR)line, n, from, 0, p->data, p->limits);
     if (r == PCRE2_ERROR_JIT_STACKLIMIT) /* a long line: the interpreter has more room */
-        r = pcre2_match(p->code, (PCRE2_SPTR)line, n, from, PCRE2_NO_JIT, p->data, NULL);
+        r = pcre2_match(p->code, (PCRE2_SPTR)line, n, from, PCRE2_NO_JIT, p->data, p->limits);
     p->last = r;
     if (r < 1)
         return false;
