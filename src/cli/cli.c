@@ -131,7 +131,11 @@ static int unknown_command(const char *name, struct err *e)
     names[n] = NULL;
     err_set(e, ERR_USAGE, "unknown command `%s`", name);
     const char *nearest = text_nearest(name, names);
-    return nearest ? err_hint(e, "did you mean %s?", nearest) : err_hint(e, "velos help lists the commands");
+    if (nearest)
+        return err_hint(e, "did you mean %s?", nearest);
+    if (access(name, F_OK) == 0)
+        return err_hint(e, "velos start %s", name);
+    return err_hint(e, "velos help lists the commands");
 }
 
 static struct args_rule rule_of(const struct cmd *cmd)

@@ -3,6 +3,7 @@
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -12,6 +13,21 @@ extern char **environ; /* NOLINT(readability-redundant-declaration): not in ever
 bool files_is_one(const char *word)
 {
     return strcmp(path_ext(word), ".toml") == 0 && access(word, F_OK) == 0;
+}
+
+bool files_is_there(const char *word)
+{
+    struct stat st;
+    return stat(word, &st) == 0 && (strchr(word, '/') || !S_ISDIR(st.st_mode));
+}
+
+int files_check_pm2(const char *word, struct err *e)
+{
+    const char *base = path_base(word);
+    if (!(text_starts(base, "ecosystem.") || text_starts(base, "pm2.config.")) || !files_is_there(word))
+        return 0;
+    err_set(e, ERR_CONFIG, "%s: a list of apps for PM2, which velos does not read", word);
+    return err_hint(e, "velos init writes a velos.toml to put them into; --interpreter runs it as a program");
 }
 
 static void add_names(char ***names, const char *list)
@@ -45,7 +61,8 @@ char *files_app_name(const char *script)
         if (!isalnum((unsigned char)*p) && !strchr("._-", *p))
             *p = '-';
     /* A name that begins with a dash would be allowed, but each command took it for an option. */
-    bool unfit = strcmp(name, "all") == 0 || name[strspn(name, "0123456789")] == '\0' || name[0] == '-';
+    bool unfit = strcmp(name, "all") == 0 || name[strspn(name, ".")] == '\0' ||
+                 name[strspn(name, "0123456789")] == '\0' || name[0] == '-';
     return unfit ? xasprintf("app-%.*s", SPEC_NAME_MOST - 4, name) : steal(name);
 }
 
@@ -115,6 +132,8 @@ int files_read_words(struct cli *c, struct config *files, char ***select, struct
         int status = 0;
         if (files_is_one(*w))
             status = files_load(c, *w, files);
+        else if (files_check_pm2(*w, e) < 0)
+            status = -1;
         else
             *select = strv_add(*select, *w);
         if (status != 0)

@@ -14,6 +14,10 @@
     }
 
 bool files_is_one(const char *word); /* ends in .toml and is there */
+/* A file of that name is there. A folder hides no program on PATH, unless its name is a path. */
+bool files_is_there(const char *word);
+/* ERR_CONFIG: it is a list of apps for PM2, as a program one that does nothing and ends well. */
+must_check int files_check_pm2(const char *word, struct err *e);
 
 char **files_only(const struct cli *c); /* --only a,b as a strv, or NULL */
 

@@ -252,3 +252,32 @@ def test_what_is_shown_of_an_app_is_one_line(velos):
     out = velos.run("info", "odd", "--color", "never").out
     assert r"a\nb.sh" in out and r"x\x1b[2J" in out and "\x1b" not in out
     assert json.loads(velos.run("info", "odd", "--json").out)[0]["script"] == str(script)
+
+
+# What people type by mistake
+
+
+def test_a_folder_hides_no_program(velos):
+    for folder in ("sleep", "folder"):
+        (velos.work / folder).mkdir()
+    assert velos.run("start", "sleep", "--", "1000").out.startswith("sleep: online")
+    for word in ("folder", "./folder", ".", "/"):
+        result = velos.fails(1, "start", word)
+        assert "is a directory\nhint: name the file in it that is to run" in result.err
+    velos.run("init", "sleep 1000")
+    assert velos.run("check").out.startswith("sleep: /")
+
+
+def test_a_file_in_place_of_a_command(velos):
+    velos.write("server.js", "")
+    assert "hint: velos start server.js" in velos.fails(2, "server.js").err
+    assert "hint: velos help lists the commands" in velos.fails(2, "nothing.js").err
+    assert "hint: velos check FILE; velos init" in velos.fails(2, "check").err
+    assert velos.processes() == {}
+
+
+def test_a_list_for_pm2(velos):
+    velos.write("ecosystem.config.js", "module.exports = { apps: [] }")
+    for command in ("start", "stop", "restart", "reload", "delete"):
+        assert "a list of apps for PM2" in velos.fails(2, command, "ecosystem.config.js").err
+    assert velos.processes() == {}

@@ -157,6 +157,10 @@ static int check_run(struct cli *c, struct err *e)
     const char *path = c->args.n_words ? c->args.words[0] : "velos.toml";
     if (files_check_only(c, e) < 0)
         return -1;
+    if (!c->args.n_words && access(path, F_OK) < 0 && !c->json) {
+        err_set(e, ERR_CONFIG, "nothing is named, and there is no velos.toml here");
+        return err_hint(e, "velos check FILE; velos init writes a velos.toml");
+    }
     if (settings_file_is_one(path))
         return check_settings(c, path, e);
     own_strv only = files_only(c);

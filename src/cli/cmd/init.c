@@ -106,7 +106,7 @@ static int report(const struct cli *c, const char *app, const char *script, stru
 /* As start takes a word: a file, or a command ("npm run dev"). */
 static int read_word(const char *word, struct files_command *out, struct err *e)
 {
-    if (access(word, F_OK) < 0)
+    if (!files_is_there(word))
         return files_read_command(word, out, e);
     out->words = strv_add(NULL, word);
     out->name = files_app_name(word);

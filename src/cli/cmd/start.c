@@ -64,7 +64,7 @@ static void set_args(struct app_spec *s, char **take_args)
 /* A path as the daemon needs it; a program's name stays one. */
 static char *script_path(const struct plan *p, const char *script)
 {
-    if (strchr(script, '/') || access(script, F_OK) == 0)
+    if (strchr(script, '/') || files_is_there(script))
         return path_absolute(p->cwd, script);
     return xstrdup(script);
 }
@@ -137,16 +137,6 @@ static int may_be_known(struct cli *c, const struct plan *p, const char *word, s
     return p->over->name || path ? 0 : is_known(c, word, e);
 }
 
-/* ecosystem.config.js and its like run as a program, too: one that does nothing and ends well. */
-static int check_pm2_file(const struct plan *p, const char *word, struct err *e)
-{
-    const char *base = path_base(word);
-    if (p->over->interpreter || !(text_starts(base, "ecosystem.") || text_starts(base, "pm2.config.")))
-        return 0;
-    err_set(e, ERR_CONFIG, "%s: a list of apps for PM2, which velos does not read", word);
-    return err_hint(e, "velos init writes a velos.toml to put them into; --interpreter runs it as a program");
-}
-
 static int add_word(struct cli *c, struct plan *p, const char *word, struct err *e)
 {
     int known = may_be_known(c, p, word, e);
@@ -156,8 +146,8 @@ static int add_word(struct cli *c, struct plan *p, const char *word, struct err 
         return add_known(p, word, e);
     if (files_is_one(word))
         return files_load(c, word, &p->files);
-    if (access(word, F_OK) == 0)
-        return check_pm2_file(p, word, e) < 0 ? -1 : add_file(c, p, word, e);
+    if (files_is_there(word))
+        return !p->over->interpreter && files_check_pm2(word, e) < 0 ? -1 : add_file(c, p, word, e);
     if (strcmp(path_ext(word), ".toml") == 0)
         return err_set(e, ERR_CONFIG, "%s: no such file", word);
     return add_command(c, p, word, e);
