@@ -94,7 +94,8 @@ const struct key keys[] = {
       AT(env_file),
       .shape = "path or array of paths",
       .example = "[\".env\"]",
-      .about = "Files of NAME=value lines, read anew at each start; `env` wins over them." },
+      .about = "Files of NAME=value lines (a quoted value may span several), read anew at each start; `env` "
+               "wins over them." },
     { .name = "inherit_env",
       .type = KEY_SPECIAL,
       AT(inherit_env),
