@@ -139,7 +139,7 @@ static bool lacks_watch(const struct follow *f)
 }
 
 /* The same folder has the same watch: then nothing of it is missed. */
-static void renew_folders(struct follow *f)
+static void renew_folders(struct follow *f, const struct follow_hooks *hooks)
 {
     for (size_t i = 0; i < f->n_folders && f->fd >= 0; i++) {
         struct folder *folder = &f->folders[i];
@@ -150,8 +150,11 @@ static void renew_folders(struct follow *f)
             continue;
         if (folder->wd >= 0 && folder->wd != wd)
             os_filewatch_drop(f->fd, folder->wd);
+        bool is_new = folder->wd != wd;
         folder->wd = wd;
         folder->doubted = false;
+        if (is_new)
+            hooks->appeared(hooks->arg, folder->path); /* which may add folders */
     }
 }
 
@@ -222,14 +225,16 @@ static int time_left(const struct follow *f)
 
 enum follow_end follow_wait(struct follow *f, const struct follow_hooks *hooks)
 {
-    struct pollfd p[] = { { .fd = f->fd, .events = POLLIN }, { .fd = STDOUT_FILENO } };
+    struct pollfd p[] = { { .fd = f->fd, .events = POLLIN },
+                          { .fd = STDOUT_FILENO },
+                          { .fd = hooks->fd, .events = POLLIN } };
     int r = os_poll(p, ARRAY_LEN(p), time_left(f), &f->waiting);
     if (is_interrupted())
         return FOLLOW_INTERRUPTED;
     if (r > 0 && p[1].revents)
         return FOLLOW_UNREAD;
     if (lacks_watch(f)) {
-        renew_folders(f);
+        renew_folders(f, hooks);
         touch_all(f);
     }
     if (f->fd >= 0)
@@ -240,5 +245,7 @@ enum follow_end follow_wait(struct follow *f, const struct follow_hooks *hooks)
         f->files[i].touched = hooks->changed(hooks->arg, i);
         look_for_name(f, &f->files[i]);
     }
+    if (r > 0 && p[2].revents) /* last: it may add files, and take its time */
+        hooks->ready(hooks->arg);
     return FOLLOW_ON;
 }

@@ -13,8 +13,12 @@ void follow_begin(struct follow *f); /* from here on Ctrl-C is told; until then 
 
 struct follow_hooks {
     bool (*changed)(void *arg, size_t n); /* each once at first; true: there is more, it is told again */
-    void (*appeared)(void *arg, const char *path); /* in one of the folders, and not added */
+    /* In one of the folders, and not added; or such a folder, which was not there: names in it may be missed.
+     */
+    void (*appeared)(void *arg, const char *path);
     void *arg;
+    int fd; /* to wait for beside the files; -1: none. `ready` when it can be read, or has ended */
+    void (*ready)(void *arg);
 };
 enum follow_end { FOLLOW_ON, FOLLOW_INTERRUPTED, FOLLOW_UNREAD };
 /* Waits for something to tell, or for Ctrl-C, or until nobody reads our stdout any more. */

@@ -79,6 +79,10 @@ static void join(struct sources *s, struct source take)
 {
     struct source *known = take.path && take.apps ? find(s, take.path) : NULL;
     if (known) {
+        if (known->id < 0) { /* found in the home, without a daemon */
+            known->id = take.id;
+            known->instance = take.instance;
+        }
         known->shared |= take.id != known->id;
         if (!strv_has(known->apps, take.apps[0]))
             known->apps = strv_add(known->apps, take.apps[0]);

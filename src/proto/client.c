@@ -160,7 +160,8 @@ int client_open(const struct client_options *o, struct client **out, struct err 
     c->any_version = o->any_version;
     c->open_ms = o->timeout_ms ? o->timeout_ms : OPEN_MS;
     c->fd = -1;
-    if (dial(c, e) < 0) {
+    int r = o->appears ? redial(c, time_mono_ms() + c->open_ms, e) : dial(c, e);
+    if (r < 0) {
         client_free(c);
         return -1;
     }
@@ -442,22 +443,53 @@ int client_call(struct client *c, const char *method, const char *params, int ti
     return json_parse(text.data, text.len, result, e) < 0 ? err_in(e, "the daemon's answer") : 0;
 }
 
+static int gone(struct client *c, struct err *e)
+{
+    hang_up(c);
+    err_set(e, ERR_UNREACHABLE, "the daemon on %s has gone", c->home);
+    e->sys = ECONNRESET;
+    return -1;
+}
+
 int client_listen(struct client *c, client_more *on_notice, void *arg, struct err *e)
 {
     for (;;) {
         struct message m;
         bool more = true;
         int r = next_message(c, 0, &m, e);
-        if (r == LOST) {
-            hang_up(c);
-            err_set(e, ERR_UNREACHABLE, "the daemon on %s has gone", c->home);
-            e->sys = ECONNRESET;
-            return -1;
-        }
+        if (r == LOST)
+            return gone(c, e);
         if (r < 0)
             return -1;
         if (is_notice(&m, on_notice, arg, &more, e) && !more)
             return 0;
+        if (m.piece[ERROR].at && piece_is(m.piece[ID], "null"))
+            return read_error(&m, e);
+    }
+}
+
+static bool has_message(const struct client *c)
+{
+    return c->in.len > c->seen && memchr(c->in.data + c->seen, '\n', c->in.len - c->seen);
+}
+
+int client_drain(struct client *c, client_notice *on_notice, void *arg, struct err *e)
+{
+    struct call call = { .on_notice = on_notice, .arg = arg };
+    for (;;) {
+        struct pollfd p = { .fd = c->fd, .events = POLLIN };
+        struct message m;
+        bool more;
+        while (!has_message(c)) {
+            if (poll(&p, 1, 0) <= 0)
+                return 0;
+            int r = receive(c, 0, e);
+            if (r != DONE)
+                return r == LOST ? gone(c, e) : -1;
+        }
+        if (next_message(c, 0, &m, e) < 0)
+            return -1;
+        is_notice(&m, tell_caller, &call, &more, e);
         if (m.piece[ERROR].at && piece_is(m.piece[ID], "null"))
             return read_error(&m, e);
     }

@@ -14,6 +14,7 @@ struct client_options {
     const char *home; /* absolute */
     enum client_start start;
     int timeout_ms;   /* for connecting and hello; 0: 10 s */
+    bool appears;     /* its socket has just been made: it may refuse for a moment, which is waited for */
     bool any_version; /* the daemon may speak another protocol: for daemon.update, which every one understands
                        */
     /* Of a daemon that is started: its settings as JSON, "" for none. NULL: none. */
@@ -39,6 +40,10 @@ must_check int client_call_text(struct client *c, const char *method, const char
  * cannot be made again. */
 typedef bool client_more(void *arg, const char *method, const json_t *params);
 must_check int client_listen(struct client *c, client_more *on_notice, void *arg, struct err *e);
+
+/* The notifications that are there by now, without waiting. -1: the connection has ended, or holds what is no
+ * message. */
+must_check int client_drain(struct client *c, client_notice *on_notice, void *arg, struct err *e);
 
 int client_fd(const struct client *c); /* to poll beside other things; stays the client's */
 

@@ -1,6 +1,8 @@
 #include "proto/client.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -232,6 +234,49 @@ TEST(answers)
             check_contains(e.text, rows[i].text);
         act_done(&a);
     }
+}
+
+#define NOTICE "{\"method\":\"progress\",\"params\":{\"of\":2}}\n"
+TEST(draining)
+{
+    struct act a = act_new((const char *const[]){
+        HELLO "{\"id\":2,\"result\":{}}\n" NOTICE NOTICE "{\"id\":7}\n" NOTICE, NULL });
+    struct client_options o = { .home = a.home, .start = CLIENT_NEVER_START, .appears = true };
+    struct client *c = NULL;
+    struct err e = { 0 };
+    own_json result = NULL;
+    int early = 0, notices = 0;
+    check_int(client_open(&o, &c, &e), 0);
+    check_int(client_call(c, "events.subscribe", NULL, 2000, count, &early, &result, &e), 0);
+    check_int(early, 0); /* they come behind the answer */
+    while (client_drain(c, count, &notices, &e) == 0) {
+        struct pollfd p = { .fd = client_fd(c), .events = POLLIN };
+        check(poll(&p, 1, 10000) == 1);
+    }
+    check_int(notices, 2); /* and then something that is no message */
+    check_int(e.code, ERR_PARSE);
+    client_free(c);
+    act_done(&a);
+}
+
+TEST(draining_to_the_end)
+{
+    struct act a = act_new((const char *const[]){ HELLO "{\"id\":2,\"result\":{}}\n" NOTICE, NULL });
+    struct client_options o = { .home = a.home, .start = CLIENT_NEVER_START };
+    struct client *c = NULL;
+    struct err e = { 0 };
+    own_json result = NULL;
+    int notices = 0;
+    check_int(client_open(&o, &c, &e), 0);
+    check_int(client_call(c, "events.subscribe", NULL, 2000, NULL, NULL, &result, &e), 0);
+    while (client_drain(c, count, &notices, &e) == 0) {
+        struct pollfd p = { .fd = client_fd(c), .events = POLLIN };
+        check(poll(&p, 1, 10000) == 1);
+    }
+    check_int(notices, 1);
+    check_int(e.sys, ECONNRESET);
+    client_free(c);
+    act_done(&a);
 }
 
 UNIT_MAIN()

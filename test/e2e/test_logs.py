@@ -110,6 +110,54 @@ def test_follow_sees_a_new_app(velos):
         follower.wait("python says hello")
 
 
+def speaker(velos, name):
+    """Its logs lie where nobody looks, under names that tell nothing."""
+    velos.write("speak.sh", 'echo "$1 speaks"; exec sleep 1000\n')
+    out, err = (velos.work / f"elsewhere/{name}.{stream}" for stream in ("out", "err"))
+    velos.run("start", "speak.sh", "--name", name, "--out-file", out, "--error-file", err, "--", name)
+
+
+def test_follow_hears_of_new_apps(velos):
+    """Whoever is the daemon meanwhile."""
+    velos.run("start", FIXTURES / "hello.sh")
+    with Follower(velos) as follower:
+        follower.wait("shell says hello")
+        speaker(velos, "one")
+        follower.wait("one speaks")
+        os.kill(velos.daemon()["pid"], signal.SIGKILL)
+        speaker(velos, "two")
+        follower.wait("two speaks")
+        os.kill(velos.daemon()["keeper_pid"], signal.SIGKILL)
+        velos.daemon()
+        speaker(velos, "three")
+        follower.wait("three speaks")
+        velos.run("kill")
+        eventually(lambda: not [p for p in velos.processes() if p != follower.child.pid], "all is over")
+        speaker(velos, "four")
+        follower.wait("four speaks")
+        velos.run("restart", velos.write("velos.toml", '[apps.four]\nscript = "speak.sh"\nargs = ["moved"]\nout_file = "at/last.txt"\n'))
+        follower.wait("moved speaks")
+        assert follower.path.read_text().count(" speaks") == 5, "each line once"
+
+
+def test_follow_begins_without_a_daemon(velos):
+    velos.home.mkdir(parents=True, exist_ok=True)
+    with Follower(velos) as follower:
+        follower.wait("no log files yet")
+        speaker(velos, "one")
+        follower.wait("one speaks")
+        velos.run("start", FIXTURES / "hello.sh")
+        follower.wait("shell says hello")
+
+
+def test_follow_begins_without_a_home(velos):
+    velos.write("crash.sh", "echo crash; exit 1\n")
+    with Follower(velos) as follower:
+        follower.wait("no log files yet")
+        velos.run("start", "crash.sh", "--max-restarts", "30", "--min-uptime", "10s", "--restart-delay", "1ms")
+        eventually(lambda: follower.path.read_text().count("crash |") == 30, "all lives are followed")
+
+
 def test_follow_at_speed_loses_nothing(velos):
     ledger = velos.work / "ledger"
     ledger.mkdir()

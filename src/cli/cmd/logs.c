@@ -1,6 +1,6 @@
 /* logs: the apps' log files, read and followed where they lie: those of all apps and instances as one, in the
- * order of time, over archives and rotations. The daemon is asked once, for their paths; without one they are
- * found in the home. So a follower costs the daemon nothing and outlives it. */
+ * order of time, over archives and rotations. The daemon is asked for their paths; without one they are found
+ * in the home. A follower hears of new apps from the daemon, reads nothing through it, and outlives it. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +12,7 @@
 #include "base/pattern.h"
 #include "base/time.h"
 #include "cli/follow.h"
+#include "cli/news.h"
 #include "cli/sources.h"
 #include "cli/status.h"
 #include "cli/when.h"
@@ -32,6 +33,7 @@ struct logs {
     struct sources sources;
     struct tail **tails;   /* one a source, once what was there is shown */
     struct follow *follow; /* or NULL */
+    struct news news;      /* while following */
     struct pattern *grep, *highlight;
     int64_t since, until;
     bool raw, color, times;
@@ -53,6 +55,7 @@ static void logs_done(struct logs *l)
     pattern_free(l->grep);
     pattern_free(l->highlight);
     follow_free(l->follow);
+    news_done(&l->news);
     buf_done(&l->out);
 }
 
@@ -401,17 +404,16 @@ static bool on_changed(void *arg, size_t i)
     return true;
 }
 
-/* A log file of an app that was not there when we began: the daemon knows whose it is. Its watch comes before
- * it is read. */
-static void on_appeared(void *arg, const char *path)
+/* Log files of apps that were not there when we began. Their watch comes before they are read. */
+static void look_for_more(struct logs *l)
 {
-    struct logs *l = arg;
     struct err ignored; /* no daemon, or no app of ours: then it is none of our files either */
     size_t before = l->sources.n;
-    if (!text_ends(path, ".log") || path_base(path)[0] == '.')
+    if (!news_take(&l->news))
         return;
-    cli_disconnect(l->c);
-    if (sources_ask(l->c, &l->sources, &ignored) < 0)
+    int r = sources_ask(l->c, &l->sources, &ignored);
+    cli_disconnect(l->c); /* the next may be another daemon */
+    if (r < 0)
         return;
     settle_labels(l);
     l->tails = xrealloc(l->tails, (l->sources.n + 1) * sizeof(struct tail *));
@@ -421,14 +423,34 @@ static void on_appeared(void *arg, const char *path)
     }
 }
 
+/* A daemon's socket, or the home in which it may be by now; or a log file, though we knew of no daemon. */
+static void on_appeared(void *arg, const char *path)
+{
+    struct logs *l = arg;
+    const char *name = path_base(path);
+    bool socket = strcmp(name, PROTO_SOCKET) == 0;
+    if (!socket && strcmp(path, l->c->home) != 0 && (!text_ends(name, ".log") || name[0] == '.'))
+        return;
+    news_connect(&l->news, socket);
+    look_for_more(l);
+}
+
+static void on_news(void *arg)
+{
+    struct logs *l = arg;
+    news_read(&l->news);
+    look_for_more(l);
+}
+
 static int follow(struct logs *l)
 {
-    struct follow_hooks hooks = { on_changed, on_appeared, l };
+    struct follow_hooks hooks = { on_changed, on_appeared, l, -1, on_news };
     follow_begin(l->follow);
     for (;;) {
         flush(l);
         if (l->failed)
             return -1;
+        hooks.fd = news_fd(&l->news);
         enum follow_end end = follow_wait(l->follow, &hooks);
         if (end == FOLLOW_INTERRUPTED) {
             last_words(l);
@@ -439,7 +461,8 @@ static int follow(struct logs *l)
     }
 }
 
-/* Before it is asked which files there are: one that comes in between is then told by its folder. */
+/* Before it is asked which files there are: an app that comes in between is then told of, or the socket of
+ * its daemon by its folder. */
 static void watch_home(struct logs *l)
 {
     own_text folder = path_join(l->c->home, "logs");
@@ -447,6 +470,10 @@ static void watch_home(struct logs *l)
     if (access(l->c->home, F_OK) == 0)
         mkdir(folder, 0700); /* no app yet: its first file must be seen to come */
     follow_folder(l->follow, folder);
+    follow_folder(l->follow, l->c->home);
+    l->news.home = l->c->home;
+    news_connect(&l->news, false);
+    news_take(&l->news);
 }
 
 static int show(struct logs *l)
@@ -511,6 +538,8 @@ static int logs_run(struct cli *c, struct err *e)
         watch_home(&l);
     if (status == 0)
         status = sources_find(c, &l.sources, e);
+    if (l.follow)
+        cli_disconnect(c); /* it is asked again when there is news */
     if (status == 0) {
         settle_labels(&l);
         if (l.sources.n == 0)
