@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/time.h"
 #include "conf/keys.h"
+#include "logs/target.h"
 #include "watch/debounce.h"
 #include "watch/watcher.h"
 
@@ -158,8 +159,10 @@ static void on_told(void *arg)
 static char **own_logs(const struct app *a)
 {
     char **logs = NULL;
-    for (int i = 0; i < OUTLET_N && a->n; i++)
-        logs = strv_take(logs, instance_log_path(a->instances[0], i));
+    for (int i = 0; i < OUTLET_N && a->n; i++) {
+        char *path = instance_log_path(a->instances[0], i);
+        logs = strv_take(strv_take(logs, path), target_of(path));
+    }
     return logs;
 }
 

@@ -11,16 +11,17 @@
 
 #include "base/file.h"
 #include "base/map.h"
+#include "logs/target.h"
 #include "os/filewatch.h"
 #include "os/poll.h"
 
 enum { LOOK_MS = 250 };
 
 struct file {
-    char *path;
-    int wd;       /* -1: not there */
-    bool touched; /* to be told; at first it is */
-    bool gone;    /* its name, and the folder was looked at for that */
+    char *path, *target; /* its name, and where that leads (logs/target.h): new files come up there */
+    int wd;              /* -1: not there */
+    bool touched;        /* to be told; at first it is */
+    bool gone;           /* its name, and the folder was looked at for that */
 };
 struct folder {
     char *path;
@@ -71,13 +72,19 @@ static bool is_interrupted(void)
     return interrupted || sigismember(&pending, SIGINT) == 1;
 }
 
+static void file_done(struct file *file)
+{
+    free(file->path);
+    free(file->target);
+}
+
 struct follow *follow_free(struct follow *f)
 {
     if (!f)
         return NULL;
     fd_done(&f->fd);
     for (size_t i = 0; i < f->n_files; i++)
-        free(f->files[i].path);
+        file_done(&f->files[i]);
     for (size_t i = 0; i < f->n_folders; i++)
         free(f->folders[i].path);
     free(f->files);
@@ -87,9 +94,18 @@ struct follow *follow_free(struct follow *f)
     return NULL;
 }
 
+static void follow_dir_of(struct follow *f, const char *path)
+{
+    own_text folder = path_dir(path);
+    follow_folder(f, folder);
+}
+
 static void renew(struct follow *f, size_t n)
 {
     struct file *file = &f->files[n];
+    free(file->target);
+    file->target = target_of(file->path);
+    follow_dir_of(f, file->target);
     int wd = f->fd < 0 ? -1 : os_filewatch_file(f->fd, file->path);
     file->gone = file->gone && wd < 0;
     if (wd == file->wd)
@@ -115,10 +131,9 @@ void follow_folder(struct follow *f, const char *path)
 
 void follow_add(struct follow *f, const char *path)
 {
-    own_text folder = path_dir(path);
-    follow_folder(f, folder);
+    follow_dir_of(f, path);
     f->files = xrealloc(f->files, (f->n_files + 1) * sizeof(*f->files));
-    f->files[f->n_files++] = (struct file){ xstrdup(path), -1, true, false };
+    f->files[f->n_files++] = (struct file){ .path = xstrdup(path), .wd = -1, .touched = true };
     renew(f, f->n_files - 1);
 }
 
@@ -158,37 +173,59 @@ static void renew_folders(struct follow *f, const struct follow_hooks *hooks)
     }
 }
 
+static void doubt_dir_of(struct follow *f, const char *path)
+{
+    own_text folder = path_dir(path);
+    for (size_t i = 0; i < f->n_folders; i++)
+        if (strcmp(f->folders[i].path, folder) == 0)
+            f->folders[i].doubted = true;
+}
+
 /* A deleted folder tells nothing while one of its files is held open. */
 static void look_for_name(struct follow *f, struct file *file)
 {
     if (file->gone || access(file->path, F_OK) == 0)
         return;
     file->gone = true;
-    own_text folder = path_dir(file->path);
-    for (size_t i = 0; i < f->n_folders; i++)
-        if (strcmp(f->folders[i].path, folder) == 0)
-            f->folders[i].doubted = true;
+    doubt_dir_of(f, file->path);
+    doubt_dir_of(f, file->target);
 }
 
-static struct folder *find_folder(const struct follow *f, int wd)
+/* False: it is none of ours. */
+static bool touch_name(struct follow *f, const char *path)
 {
-    for (size_t i = 0; i < f->n_folders; i++)
-        if (f->folders[i].wd == wd)
-            return &f->folders[i];
-    return NULL;
-}
-
-static void on_name(struct follow *f, const struct folder *in, const char *name,
-                    const struct follow_hooks *hooks)
-{
-    own_text path = path_join(in->path, name);
     for (size_t i = 0; i < f->n_files; i++)
-        if (strcmp(f->files[i].path, path) == 0) {
+        if (strcmp(f->files[i].path, path) == 0 || strcmp(f->files[i].target, path) == 0) {
             renew(f, i);
             f->files[i].touched = true;
-            return;
+            return true;
         }
-    hooks->appeared(hooks->arg, path);
+    return false;
+}
+
+/* One folder may have several names, and one watch. */
+static void on_name(struct follow *f, int wd, const char *name, const struct follow_hooks *hooks)
+{
+    own_text path = NULL;
+    for (size_t i = 0; i < f->n_folders; i++) {
+        if (f->folders[i].wd != wd)
+            continue;
+        free(path);
+        path = path_join(f->folders[i].path, name);
+        if (touch_name(f, path))
+            return;
+    }
+    if (path)
+        hooks->appeared(hooks->arg, path);
+}
+
+static bool doubt_folder(struct follow *f, int wd)
+{
+    bool found = false;
+    for (size_t i = 0; i < f->n_folders; i++)
+        if (f->folders[i].wd == wd)
+            found = f->folders[i].doubted = true;
+    return found;
 }
 
 struct reading {
@@ -205,13 +242,10 @@ static void on_news(void *arg, const struct os_filewatch_news *news)
         touch_all(f);
         return;
     }
-    struct folder *in = find_folder(f, news->watch);
     size_t n = (size_t)map_get(&f->by_wd, (uint64_t)news->watch);
-    if (in && news->name)
-        on_name(f, in, news->name, r->hooks);
-    else if (in)
-        in->doubted = true;
-    else if (n)
+    if (news->name)
+        on_name(f, news->watch, news->name, r->hooks);
+    else if (!doubt_folder(f, news->watch) && n)
         f->files[n - 1].touched = true;
 }
 

@@ -8,12 +8,14 @@
 
 #include "base/file.h"
 #include "base/pattern.h"
+#include "logs/target.h"
 #include "proto/scan.h"
 
 static void source_done(struct source *s)
 {
     strv_free(s->apps);
     free(s->path);
+    free(s->file);
 }
 
 void sources_done(struct sources *s)
@@ -22,7 +24,7 @@ void sources_done(struct sources *s)
         source_done(&s->all[i]);
     }
     free(s->all);
-    map_done(&s->by_path);
+    map_done(&s->by_file);
     *s = (struct sources){ 0 };
 }
 
@@ -51,13 +53,13 @@ static uint64_t path_key(const char *path)
     return h | 1;
 }
 
-static struct source *find(const struct sources *s, const char *path)
+static struct source *find(const struct sources *s, const char *file)
 {
-    size_t place = (size_t)map_get(&s->by_path, path_key(path));
-    if (!place || strcmp(s->all[place - 1].path, path) == 0)
+    size_t place = (size_t)map_get(&s->by_file, path_key(file));
+    if (!place || strcmp(s->all[place - 1].file, file) == 0)
         return place ? &s->all[place - 1] : NULL;
     for (size_t i = 0; i < s->n; i++)
-        if (strcmp(s->all[i].path, path) == 0)
+        if (strcmp(s->all[i].file, file) == 0)
             return &s->all[i];
     return NULL;
 }
@@ -65,26 +67,27 @@ static struct source *find(const struct sources *s, const char *path)
 static void add(struct sources *s, struct source take)
 {
     bool wanted = strcmp(take.stream, "out") == 0 ? s->out : s->err;
-    if (!wanted || !take.path || !take.apps || find(s, take.path)) {
+    if (!wanted || !take.file || !take.apps || find(s, take.file)) {
         source_done(&take);
         return;
     }
     s->all = xrealloc(s->all, (s->n + 1) * sizeof(*s->all));
     s->all[s->n++] = take;
-    map_put(&s->by_path, path_key(take.path), (void *)s->n);
+    map_put(&s->by_file, path_key(take.file), (void *)s->n);
 }
 
 /* Who else writes to it, by a stream that need not be wanted. */
 static void join(struct sources *s, struct source take)
 {
-    struct source *known = take.path && take.apps ? find(s, take.path) : NULL;
+    struct source *known = take.file && take.apps ? find(s, take.file) : NULL;
     if (known) {
         if (known->id < 0) { /* found in the home, without a daemon */
             known->id = take.id;
             known->instance = take.instance;
         }
-        known->shared |= take.id != known->id;
-        if (!strv_has(known->apps, take.apps[0]))
+        bool another = !strv_has(known->apps, take.apps[0]);
+        known->shared |= another || take.id != known->id;
+        if (another)
             known->apps = strv_add(known->apps, take.apps[0]);
     }
     source_done(&take);
@@ -112,6 +115,7 @@ static struct source read_answered(struct piece file)
     found.apps = app ? strv_add(NULL, app) : NULL;
     found.stream = piece_is(v[3], "\"err\"") ? "err" : "out";
     found.path = piece_text(v[4]);
+    found.file = found.path ? target_of(found.path) : NULL;
     return found;
 }
 
@@ -200,7 +204,13 @@ static int add_found(const struct cli *c, struct sources *s, const char *folder,
         return r;
     found.apps = strv_take(NULL, steal(name));
     found.path = path_join(folder, file);
+    found.file = target_of(found.path);
+    struct source again = found; /* by a link it may be another's as well */
+    again.apps = strv_copy(found.apps);
+    again.path = xstrdup(found.path);
+    again.file = xstrdup(found.file);
     add(s, found);
+    join(s, again);
     return 0;
 }
 
@@ -222,7 +232,7 @@ static int search_home(const struct cli *c, struct sources *s, struct err *e)
     if (s->n)
         qsort(s->all, s->n, sizeof(*s->all), by_path);
     for (size_t i = 0; i < s->n; i++)
-        map_put(&s->by_path, path_key(s->all[i].path), (void *)(i + 1));
+        map_put(&s->by_file, path_key(s->all[i].file), (void *)(i + 1));
     find_several(s);
     return r;
 }

@@ -4,9 +4,9 @@
 #include "base/map.h"
 #include "cli/cli.h"
 
-struct source {  /* a log file */
-    char **apps; /* whose; several may share a file */
-    char *path;
+struct source {           /* a log file */
+    char **apps;          /* whose; several may share a file */
+    char *path, *file;    /* its name, and where that leads: what it is told by (logs/target.h) */
     const char *stream;   /* "out", "err" */
     int64_t id, instance; /* id -1: not known without a daemon */
     bool several;         /* the app has more than one instance */
@@ -15,7 +15,7 @@ struct source {  /* a log file */
 struct sources {
     struct source *all;
     size_t n;
-    struct map by_path; /* places in `all`, from 1 */
+    struct map by_file; /* places in `all`, from 1 */
     bool out, err;      /* which streams are wanted */
 };
 void sources_done(struct sources *s);

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "logs/names.h"
+#include "logs/target.h"
 #include "os/filetime.h"
 
 enum {
@@ -16,7 +17,7 @@ enum {
 };
 
 struct history {
-    char *path;
+    char *path, *file; /* its name, and where that led when we began (logs/target.h) */
     const struct segment_filter *filter;
     int64_t until;
     struct segment now;
@@ -36,7 +37,7 @@ static int64_t bound_of(struct history *h, int number)
 {
     struct stat st;
     for (int gz = 0; gz <= MIN(number, 1); gz++) {
-        own_text name = number ? names_archive(h->path, number, gz) : xstrdup(h->path);
+        own_text name = number ? names_archive(h->file, number, gz) : xstrdup(h->file);
         if (stat(name, &st) < 0 || !S_ISREG(st.st_mode))
             continue;
         if (number == 0)
@@ -60,6 +61,7 @@ struct history *history_new(const char *path, const struct segment_filter *filte
 {
     struct history *h = xnew(struct history);
     h->path = xstrdup(path);
+    h->file = target_of(path);
     h->filter = filter;
     h->until = until;
     h->now = h->from = SEGMENT_NONE;
@@ -77,6 +79,7 @@ struct history *history_free(struct history *h)
     segment_close(&h->from);
     free(h->found);
     free(h->path);
+    free(h->file);
     free(h);
     return NULL;
 }
@@ -90,20 +93,20 @@ int64_t history_time(const struct history *h)
 {
     if (!history_is_exact(h))
         return h->all_found ? h->bound : h->rest_bound;
-    return segment_time((struct segment *)&h->now, h->path, h->found[h->taken]);
+    return segment_time((struct segment *)&h->now, h->file, h->found[h->taken]);
 }
 
 static void find_more(struct history *h, size_t most)
 {
     size_t want =
         h->now.gz ? MAX(MIN(most, (size_t)GZ_MOST), (size_t)GZ_AT_ONCE) : MIN(most, (size_t)AT_ONCE);
-    int64_t before = h->n ? h->found[h->n - 1] : segment_before(&h->now, h->path, h->until);
+    int64_t before = h->n ? h->found[h->n - 1] : segment_before(&h->now, h->file, h->until);
     h->found = xrealloc(h->found, (want + 1) * sizeof(*h->found));
     h->n = segment_back(&h->now, before, h->filter, want, h->found);
     h->taken = 0;
     h->all_found = h->n < want;
     if (h->n)
-        h->rest_bound = segment_time(&h->now, h->path, h->found[h->n - 1]);
+        h->rest_bound = segment_time(&h->now, h->file, h->found[h->n - 1]);
 }
 
 /* What has been written since we began is news. */
@@ -117,7 +120,7 @@ static void forget_news(const struct history *h, struct segment *s)
 
 static bool open_segment(struct history *h, struct segment *s)
 {
-    bool opened = segment_open(s, h->path, h->next);
+    bool opened = segment_open(s, h->file, h->next);
     if (!opened && errno != ENOENT)
         h->error = errno;
     return opened;
@@ -180,7 +183,7 @@ static struct tail *tail_from_end(const struct history *h)
 {
     struct tail *t = tail_new(h->path);
     struct segment s = SEGMENT_NONE;
-    if (!segment_open(&s, h->path, 0))
+    if (!segment_open(&s, h->file, 0))
         return t;
     forget_news(h, &s);
     int64_t end = segment_end(&s);
@@ -216,6 +219,6 @@ struct tail *history_since(struct history *h, int64_t time)
         tail_free(t);
         return tail_from_end(h);
     }
-    tail_start(t, &oldest, segment_offset(&oldest, h->path, time));
+    tail_start(t, &oldest, segment_offset(&oldest, h->file, time));
     return t;
 }

@@ -9,6 +9,7 @@
 
 #include "base/fault.h"
 #include "base/file.h"
+#include "logs/target.h"
 
 enum {
     MODE = 0640,
@@ -21,6 +22,7 @@ struct sink *sink_new(const char *path, const struct rotate_rules *rules)
     size_t n = strlen(path) + 1;
     struct sink *s = xcalloc(1, sizeof(*s) + n);
     memcpy(s->path, path, n);
+    s->file = s->path;
     s->fd = -1;
     s->refs = 1;
     s->rotate.count = -1;
@@ -31,11 +33,31 @@ struct sink *sink_new(const char *path, const struct rotate_rules *rules)
     return s;
 }
 
+/* Most are no links, and have no second text. */
+static void set_file(struct sink *s, const char *file)
+{
+    if (s->file != s->path)
+        free(s->file);
+    s->file = strcmp(file, s->path) == 0 ? s->path : xstrdup(file);
+}
+
+/* Its name may be a link, and lead elsewhere by now. True: it does. */
+static bool find_file(struct sink *s)
+{
+    own_text target = target_of(s->path);
+    if (strcmp(target, s->file) == 0)
+        return false;
+    set_file(s, target);
+    s->rotate.count = -1;
+    return true;
+}
+
 struct sink *sink_free(struct sink_env *env, struct sink *s)
 {
     marks_leave(env->marks, &s->marks);
     list_remove(&s->link);
     fd_done(&s->fd);
+    set_file(s, s->path);
     free(s);
     return NULL;
 }
@@ -93,7 +115,8 @@ static void take(struct sink *s, int take_fd)
 
 bool sink_open(struct sink *s)
 {
-    int fd = open_or_make_folder(s->path);
+    find_file(s);
+    int fd = open_or_make_folder(s->file);
     if (fd < 0)
         return false;
     take(s, fd);
@@ -102,12 +125,13 @@ bool sink_open(struct sink *s)
 
 bool sink_reopen(struct sink_env *env, struct sink *s)
 {
+    bool moved = find_file(s);
     ino_t was = s->inode;
-    int fd = open_or_make_folder(s->path);
+    int fd = open_or_make_folder(s->file);
     if (fd < 0)
         return false;
     take(s, fd);
-    if (s->inode != was)
+    if (moved || s->inode != was)
         marks_leave(env->marks, &s->marks);
     s->rotate.count = -1;
     return true;
@@ -147,7 +171,7 @@ static void look_at_name(struct sink_env *env, struct sink *s)
 
 static struct marks_of marks_of(struct sink *s)
 {
-    return (struct marks_of){ s->path, s->inode, &s->marks };
+    return (struct marks_of){ s->file, s->inode, &s->marks };
 }
 
 void sink_look(struct sink_env *env, struct sink *s)
@@ -218,16 +242,31 @@ static bool no_rotation(struct sink_env *env, struct sink *s, int error)
     return false;
 }
 
+/* The name leads elsewhere: what is full is not what would be moved. It may lead to a file that others move
+ * as well. */
+static bool is_replaced(const struct sink *s)
+{
+    struct stat st;
+    return stat(s->path, &st) == 0 && (st.st_ino != s->inode || st.st_dev != s->dev);
+}
+
 bool sink_rotate(struct sink_env *env, struct sink *s)
 {
     struct stat old;
     ino_t spare;
-    if (fstat(s->fd, &old) < 0 || rotate_run(s->path, &s->rotate, &s->rules, &env->trash, &spare) < 0)
+    if (is_replaced(s)) {
+        if (!sink_reopen(env, s))
+            return no_rotation(env, s, errno);
+        note(env, s, SINK_NOTE_REPLACED, 0);
+        return true;
+    }
+    find_file(s); /* the same file, and maybe another place */
+    if (fstat(s->fd, &old) < 0 || rotate_run(s->file, &s->rotate, &s->rules, &env->trash, &spare) < 0)
         return no_rotation(env, s, errno);
-    int fd = open_file(s->path);
+    int fd = open_file(s->file);
     if (fd < 0) { /* no descriptor is left, or no room for a name: we still have the old file */
         int why = errno;
-        rotate_undo(s->path, &s->rotate);
+        rotate_undo(s->file, &s->rotate);
         return no_rotation(env, s, why);
     }
     fault_point("rotate.reopened");
@@ -235,7 +274,7 @@ bool sink_rotate(struct sink_env *env, struct sink *s)
     inherit(fd, &old);
     take(s, fd);
     if (spare)
-        marks_reuse(s->path, spare, s->inode);
+        marks_reuse(s->file, spare, s->inode);
     env->rotated(env->arg, s);
     return true;
 }
@@ -258,7 +297,7 @@ int64_t sink_room(struct sink_env *env, struct sink *s, bool *at_line)
 int64_t sink_flush(struct sink_env *env, struct sink *s)
 {
     struct stat st;
-    int64_t freed = rotate_delete_all(s->path, &s->rotate, &env->trash);
+    int64_t freed = rotate_delete_all(s->file, &s->rotate, &env->trash);
     if (s->fd < 0 || !s->plain || fstat(s->fd, &st) < 0)
         return freed;
     if (ftruncate(s->fd, 0) == 0) {

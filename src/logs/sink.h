@@ -41,7 +41,9 @@ struct sink {
     int64_t looked_at, retry_at, stuck_at; /* mono ms; stuck_at: no room since, 0: there is */
     struct rotate_rules rules;
     struct marks marks;
-    char path[];
+    char *file;  /* where it is: `path`, or what that is a link to (logs/target.h), as it was when it was
+                    opened */
+    char path[]; /* its name: streams that have the same one share it */
 };
 
 /* What sinks use and tell. */
@@ -72,6 +74,6 @@ void sink_failed(struct sink_env *env, struct sink *s, int error);
 /* Bytes until the file is full; at least 1: a full one is rotated first, if a line ends there. *at_line: it
  * is full and no line ends there: only the rest of that line may go in. */
 int64_t sink_room(struct sink_env *env, struct sink *s, bool *at_line);
-bool sink_rotate(struct sink_env *env, struct sink *s);
+bool sink_rotate(struct sink_env *env, struct sink *s); /* true: what is written now is another file */
 bool sink_ends_line(const struct sink *s);
 void sink_mark(struct sink_env *env, struct sink *s);

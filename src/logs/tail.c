@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "logs/names.h"
+#include "logs/target.h"
 #include "os/filetime.h"
 
 enum {
@@ -14,7 +15,8 @@ enum {
 };
 
 struct tail {
-    char *path;
+    char *path,
+        *file; /* its name, and where that leads (logs/target.h), looked up when a file is looked for */
     struct segment now; /* none: not there, or not there yet */
     int64_t at;         /* the next byte to read */
     struct buf part;    /* read already, from `given` on not given out yet */
@@ -29,6 +31,7 @@ struct tail *tail_new(const char *path)
 {
     struct tail *t = xnew(struct tail);
     t->path = xstrdup(path);
+    t->file = target_of(path);
     t->now = SEGMENT_NONE;
     return t;
 }
@@ -40,6 +43,7 @@ struct tail *tail_free(struct tail *t)
     segment_close(&t->now);
     buf_done(&t->part);
     free(t->path);
+    free(t->file);
     free(t);
     return NULL;
 }
@@ -85,7 +89,7 @@ void tail_start(struct tail *t, struct segment *take_segment, int64_t offset)
 void tail_seek(struct tail *t, size_t lines)
 {
     struct segment s = SEGMENT_NONE;
-    if (!segment_open(&s, t->path, 0))
+    if (!segment_open(&s, t->file, 0))
         return;
     int64_t start = segment_end(&s);
     if (start < s.size && lines)
@@ -102,10 +106,16 @@ void tail_seek(struct tail *t, size_t lines)
 
 /* Which file comes next. */
 
+static void find_file(struct tail *t)
+{
+    free(t->file);
+    t->file = target_of(t->path);
+}
+
 static bool is_number(const struct tail *t, int number, bool gz)
 {
     struct stat st;
-    own_text name = number ? names_archive(t->path, number, gz) : xstrdup(t->path);
+    own_text name = number ? names_archive(t->file, number, gz) : xstrdup(t->file);
     return stat(name, &st) == 0 && st.st_ino == t->now.inode && st.st_dev == t->now.dev;
 }
 
@@ -113,14 +123,14 @@ static bool is_number(const struct tail *t, int number, bool gz)
 static bool is_number_compressed(const struct tail *t, int number)
 {
     struct stat st;
-    own_text name = names_archive(t->path, number, true);
+    own_text name = names_archive(t->file, number, true);
     return !t->now.gz && stat(name, &st) == 0 && os_filetime_ns(&st) / 1000 == t->now.modified;
 }
 
 static bool exists(const struct tail *t, int number, struct stat *st)
 {
-    own_text plain = names_archive(t->path, number, false);
-    own_text gz = names_archive(t->path, number, true);
+    own_text plain = names_archive(t->file, number, false);
+    own_text gz = names_archive(t->file, number, true);
     return stat(plain, st) == 0 || stat(gz, st) == 0;
 }
 
@@ -163,7 +173,7 @@ static void refresh_modified(struct tail *t)
 
 static bool open_segment(struct tail *t, struct segment *s, int number)
 {
-    bool opened = segment_open(s, t->path, number);
+    bool opened = segment_open(s, t->file, number);
     if (!opened && errno != ENOENT)
         t->error = errno;
     return opened;
@@ -173,6 +183,7 @@ static bool open_segment(struct tail *t, struct segment *s, int number)
  * ours may still be written to. */
 static bool open_next(struct tail *t, struct segment *next, bool *follows)
 {
+    find_file(t);
     if (t->now.number == 0 && is_number(t, 0, false))
         return false;
     refresh_modified(t);
@@ -290,6 +301,7 @@ bool tail_next(struct tail *t, struct tail_at *out)
 {
     if (!segment_is_open(&t->now)) {
         t->at = 0;
+        find_file(t);
         if (!open_segment(t, &t->now, 0))
             return false;
     }
@@ -317,7 +329,7 @@ bool tail_next(struct tail *t, struct tail_at *out)
 
 int64_t tail_time(struct tail *t, int64_t offset)
 {
-    return segment_time(&t->now, t->path, offset);
+    return segment_time(&t->now, t->file, offset);
 }
 
 void tail_read(struct tail *t, tail_line *on_line, void *arg)

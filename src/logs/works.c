@@ -117,7 +117,7 @@ static void compress(struct works *w, struct sink *s)
     if (!s->rules.compress || !s->plain || s->compressing)
         return;
     s->compressing = true;
-    janitor_compress(w->janitor, s->path);
+    janitor_compress(w->janitor, s->file);
 }
 
 /* One that is too large from before is rotated now, and so is one whose rotation was interrupted. */
@@ -221,20 +221,32 @@ static bool place_compressed(const char *path, int keep, const struct janitor_do
     return true;
 }
 
+/* Two names may lead to one file. */
+static struct sink *next_with_file(const struct works *w, const char *file, struct sink *after)
+{
+    for (struct link *l = after ? after->link.next : w->sinks.all.next; l != &w->sinks.all; l = l->next) {
+        struct sink *s = container_of(l, struct sink, link);
+        if (strcmp(s->file, file) == 0)
+            return s;
+    }
+    return NULL;
+}
+
 static void take_compressed(struct works *w)
 {
     struct janitor_done done;
     if (!janitor_is_done(w->janitor, &done))
         return;
-    struct sink *s = sinks_find(&w->sinks, done.path);
-    bool more = !done.failed && place_compressed(done.path, s ? s->rules.keep : 0, &done);
+    own_text file = xstrdup(done.path);
+    struct sink *s = next_with_file(w, file, NULL);
+    bool more = !done.failed && place_compressed(file, s ? s->rules.keep : 0, &done);
     janitor_placed(w->janitor);
-    if (!s)
-        return;
-    s->compressing = false;
-    if (more || s->rotated_since) /* until none is left */
-        compress(w, s);
-    s->rotated_since = false;
+    for (; s; s = next_with_file(w, file, s)) {
+        s->compressing = false;
+        if (more || s->rotated_since) /* until none is left */
+            compress(w, s);
+        s->rotated_since = false;
+    }
 }
 
 /* Moving. */
@@ -421,7 +433,7 @@ static int64_t flush_unused(struct works *w, const struct order *o)
 {
     struct stat st;
     struct sink *s = sink_new(o->path, &o->rotate);
-    bool there = lstat(o->path, &st) == 0 && S_ISREG(st.st_mode) && sink_open(s);
+    bool there = stat(o->path, &st) == 0 && S_ISREG(st.st_mode) && sink_open(s);
     int64_t freed = there ? sink_flush(&w->flow.env, s) : 0;
     sink_free(&w->flow.env, s);
     return freed;

@@ -13,6 +13,7 @@ import pytest
 
 from harness import BINARIES, SLOW, eventually
 from logfiles import archives, check_lines, plain, read, read_all
+from test_logs import Follower
 from test_unkillable import Reaper
 
 SCALE = float(os.environ.get("VELOS_KILLS") or 1 / SLOW)
@@ -140,10 +141,9 @@ def test_each_line_once_whoever_dies(velos, ledger, monkeypatch):
 
 
 def test_an_archive_that_cannot_be_compressed(velos, ledger):
-    """The log was a symbolic link, which is its first archive now: the others are compressed all the same."""
-    (velos.work / "real").mkdir()
+    """One is a symbolic link, as earlier versions made them of logs that were: the others are compressed all the same."""
     log = velos.work / "linked.log"
-    log.symlink_to("real/linked.log")
+    log.with_name("linked.log.1").symlink_to("nowhere")
     velos.run(
         "start",
         velos.write("velos.toml", logger("app", ledger) + f'out_file = "{log}"\nlog_max_size = "8K"\nlog_retain_count = 100\nlog_compress = true\n'),
@@ -153,7 +153,132 @@ def test_an_archive_that_cannot_be_compressed(velos, ledger):
     eventually(lambda: is_complete(log, "raw", ledger, "app"), "all has arrived")
     eventually(lambda: [p for p in archives(log)[:-1] if p.suffix != ".gz"] == [archives(log)[0]], "all but the link are compressed")
     assert archives(log)[0].is_symlink()
+    archives(log)[0].unlink()
     check_lines(read_all(log).decode().splitlines(), "app", ledger)
+
+
+def linked_logger(velos, ledger, more=""):
+    """Its log is a link to a file elsewhere, which is not there yet: the link, and the file."""
+    (velos.work / "disk").mkdir()
+    link, real = velos.work / "linked.log", velos.work / "disk/real.log"
+    link.symlink_to("disk/real.log")
+    velos.run("start", velos.write("velos.toml", logger("app", ledger) + f'out_file = "linked.log"\nlog_max_size = "8K"\nlog_retain_count = 500\n{more}'))
+    return link, real
+
+
+def stop(velos, log, ledger):
+    velos.run("stop", "app")
+    eventually(lambda: is_complete(log, "raw", ledger, "app"), "all has arrived")
+
+
+def logged(velos, *args):
+    return velos.run("logs", "app", "--raw", "--out", "-n", "1000000", *args).out
+
+
+def test_a_link_is_rotated_where_it_leads(velos, ledger):
+    """By this daemon and the next, and everybody finds the archives there."""
+    link, real = linked_logger(velos, ledger, "log_compress = true\n")
+    with Follower(velos, "--raw", "--out") as follower:
+        eventually(lambda: len(archives(real)) > 3, "it is rotated")
+        os.kill(velos.daemon()["pid"], signal.SIGKILL)
+        before = len(archives(real))
+        eventually(lambda: len(archives(real)) > before + 2, "and by the next daemon")
+        stop(velos, real, ledger)
+        follower.wait(real.read_text().splitlines()[-1] if real.read_text() else "app")
+        check_lines(follower.path.read_text().splitlines(), "app", ledger, head_lost=True)
+    eventually(lambda: all_compressed(real), "all archives are compressed")
+    assert os.readlink(link) == "disk/real.log"
+    assert [p.name for p in velos.work.iterdir() if "linked.log" in p.name] == ["linked.log"], "nothing comes up beside the link"
+    assert list(real.parent.glob(".real.log.*.idx")), "its index is there, too"
+    check_lines(read_all(real).decode().splitlines(), "app", ledger)
+    assert logged(velos) == read_all(real).decode()
+    assert logged(velos, "--since", "1h") == read_all(real).decode()
+    velos.run("flush", "app")
+    assert [p.name for p in real.parent.iterdir() if not p.name.endswith(".idx")] == ["real.log"] and real.stat().st_size == 0
+    assert link.is_symlink()
+
+
+def test_archives_of_a_link_are_kept_as_many_as_wanted(velos, ledger):
+    _, real = linked_logger(velos, ledger)
+    velos.run("restart", velos.write("velos.toml", logger("app", ledger) + 'out_file = "linked.log"\nlog_max_size = "8K"\nlog_retain_count = 3\n'))
+    eventually(lambda: len(archives(real)) == 4, "three archives")
+    inode = real.stat().st_ino
+    eventually(lambda: real.exists() and real.stat().st_ino != inode, "it is rotated again")
+    velos.run("stop", "app")
+    assert len(archives(real)) <= 4
+
+
+def test_a_link_that_is_set_elsewhere(velos, ledger):
+    """By hand, or every midnight: the log goes on there, and its reader as well."""
+    link, real = linked_logger(velos, ledger)
+    other = velos.work / "disk2/other.log"
+    other.parent.mkdir()
+    with Follower(velos, "--raw", "--out") as follower:
+        eventually(lambda: len(archives(real)) > 2, "it is rotated")
+        (velos.work / "new").symlink_to(other)
+        os.rename(velos.work / "new", link)
+        eventually(lambda: len(archives(other)) > 2, "the other is written, and rotated", 20)
+        stop(velos, other, ledger)
+        follower.wait(other.read_text().splitlines()[-1] if other.read_text() else "app")
+        check_lines(follower.path.read_text().splitlines(), "app", ledger, head_lost=True)
+    check_lines((read_all(real) + read_all(other)).decode().splitlines(), "app", ledger)
+
+
+def test_a_log_that_becomes_a_link(velos, ledger):
+    """It is moved to another folder and linked from where it was, as one does when a disk is full."""
+    log = velos.work / "here.log"
+    moved = velos.work / "there/moved.log"
+    moved.parent.mkdir()
+    velos.run("start", velos.write("velos.toml", logger("app", ledger) + 'out_file = "here.log"\nlog_max_size = "8K"\nlog_retain_count = 500\n'))
+    eventually(lambda: len(archives(log)) > 2, "it is rotated")
+    pid = velos.pid("app")
+    os.kill(pid, signal.SIGSTOP)  # so that no rotation comes in between
+    eventually(lambda: is_complete(log, "raw", ledger, "app"), "what it has said is there")
+    os.rename(log, moved)
+    log.symlink_to(moved)
+    os.kill(pid, signal.SIGCONT)
+    eventually(lambda: len(archives(moved)) > 2, "it is rotated there")
+    stop(velos, moved, ledger)
+    assert log.is_symlink()
+    log.unlink()
+    check_lines((read_all(log) + read_all(moved)).decode().splitlines(), "app", ledger)
+
+
+def test_two_names_of_one_log(velos, ledger):
+    """A link and what it leads to are written by two apps: no archive is lost, and no line shown twice."""
+    (velos.work / "disk").mkdir()
+    real = velos.work / "disk/real.log"
+    (velos.work / "linked.log").symlink_to(real)
+    more = 'log_max_size = "8K"\nlog_retain_count = 1000\n'
+    velos.run(
+        "start",
+        velos.write("velos.toml", logger("one", ledger) + f'out_file = "linked.log"\n{more}' + logger("two", ledger) + f'out_file = "{real}"\n{more}'),
+    )
+    eventually(lambda: len(archives(real)) > 20, "it is rotated", 20)
+    velos.run("stop", "all")
+
+    def lines(name):
+        return [line for line in read_all(real).decode().splitlines() if line.startswith(f"{name} ")]
+
+    for name in ("one", "two"):
+        eventually(lambda: any(int(line.split()[2]) >= written(ledger, name) for line in lines(name)[-1:]), f"{name}: all has arrived")
+        check_lines(sorted(lines(name), key=lambda line: int(line.split()[2])), name, ledger)
+    shown = velos.run("logs", "-n", "1000000", "--out").out.splitlines()
+    assert len(shown) == len(read_all(real).decode().splitlines())
+    assert {line.split(" | ")[0].strip() for line in shown} == {"one,two"}
+
+
+@pytest.mark.parametrize("to", ["loop", "/dev/null", "/dev/stdout"])
+def test_links_that_lead_to_no_file(velos, to):
+    (velos.work / "odd.log").symlink_to("odd.log" if to == "loop" else to)
+    velos.write("talk.sh", "echo words; exec sleep 1000\n")
+    args = "start", "talk.sh", "--out-file", "odd.log", "--log-max-size", "1K"
+    if to == "loop":
+        assert "Too many levels of symbolic links" in velos.fails(1, *args).err
+    else:
+        velos.run(*args)
+        assert velos.app("talk")["status"] == "online"
+    assert (velos.work / "odd.log").is_symlink()
 
 
 def test_an_index_for_each_file_and_no_other(velos, ledger):
