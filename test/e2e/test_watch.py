@@ -123,6 +123,16 @@ def test_a_file_is_written(velos):
     assert [r["path"] for r in p.watch()["recent"]] == [str(p.folder / "witness"), str(p.folder / "src/a.js")]
 
 
+def test_a_log_that_is_linked(velos):
+    """What the app says is no change, wherever its log leads."""
+    folder = velos.work / "app"
+    folder.mkdir()
+    (folder / "linked").symlink_to("data/said")
+    p = Project(velos, 'out_file = "linked"', files=["data/said"])
+    p.write("data/said", "it has said something\n")
+    p.unmoved()
+
+
 def test_a_file_is_deleted_renamed_touched(velos):
     p = Project(velos, files=["a.js", "b.js", "c.js"])
     (p.folder / "a.js").unlink()
