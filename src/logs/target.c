@@ -1,6 +1,5 @@
 #include "logs/target.h"
 
-#include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <sys/stat.h>
