@@ -134,6 +134,7 @@ static char *plain_lines(const char *text, size_t n)
 {
     own_buf out = { 0 };
     buf_reserve(&out, n);
+    buf_adds(&out, ""); /* also where nothing follows */
     for (size_t i = 0; i < n; i++)
         if (text[i] != '\r' || (i + 1 < n && text[i + 1] != '\n'))
             buf_addc(&out, text[i]);

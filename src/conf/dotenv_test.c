@@ -9,6 +9,7 @@ static const struct {
     const char *text, *want;
 } rows[] = {
     { "", "" },
+    { "\r", "" },
     { "A=1", "A=1" },
     { "A=1\nB=2\n", "A=1|B=2" },
     { "A=1\r\nB='2'\r\n", "A=1|B=2" },
