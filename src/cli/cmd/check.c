@@ -49,8 +49,10 @@ static char *read_path(const struct app_spec *s, struct conf_problems *problems)
 
 static int resolve(const struct app_spec *s, const char *path, struct interp_plan *plan, struct err *e)
 {
-    if (access(s->cwd, X_OK) < 0)
-        return err_sys(e, "cwd %s", s->cwd);
+    if (access(s->cwd, X_OK) < 0) {
+        err_sys(e, "cwd %s", s->cwd);
+        return -1;
+    }
     struct interp_query query = {
         .script = s->script,
         .cwd = s->cwd,
