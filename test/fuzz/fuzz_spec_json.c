@@ -2,9 +2,10 @@
  * written, and reads back as the same.
  *
  *   clang -std=gnu17 -D_GNU_SOURCE -g -O1 -fsanitize=fuzzer,address,undefined -Isrc -o /tmp/fuzz_spec_json \
- *     test/fuzz/fuzz_spec_json.c src/base/{err,file,json,mem,text,time,units}.c \
- *     src/conf/{keys,keys_read,keys_write,node,spec}.c \
- *     src/cron/{calendar,cron,rule,zone}.c -ljansson && /tmp/fuzz_spec_json -max_total_time=60 */
+ *     test/fuzz/fuzz_spec_json.c src/base/{calendar,err,file,json,map,mem,text,time,units,vars}.c \
+ *     src/conf/{keys,keys_read,keys_signal,keys_write,node,settings,spec}.c \
+ *     src/cron/{cron,rule,zone}.c src/os/linux/{signame,fswatch}.c -ljansson && /tmp/fuzz_spec_json
+ * -max_total_time=60 */
 #include <assert.h>
 #include <string.h>
 

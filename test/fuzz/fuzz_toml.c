@@ -3,9 +3,9 @@
  *   clang++ -std=c++17 -g -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize=function \
  *     -fno-rtti -DTOML_EXCEPTIONS=0 -Isrc -c src/conf/toml.cc -o /tmp/toml.o
  *   clang -std=gnu17 -D_GNU_SOURCE -g -O1 -fsanitize=fuzzer,address,undefined -Isrc -o /tmp/fuzz_toml \
- *     test/fuzz/fuzz_toml.c src/base/{err,file,json,mem,text,time,units}.c \
- *     src/conf/{keys,keys_read,keys_write,node,spec}.c \
- *     src/cron/{calendar,cron,rule,zone}.c /tmp/toml.o -ljansson -lstdc++ &&
+ *     test/fuzz/fuzz_toml.c src/base/{calendar,err,file,json,map,mem,text,time,units,vars}.c \
+ *     src/conf/{keys,keys_read,keys_signal,keys_write,node,settings,spec}.c \
+ *     src/cron/{cron,rule,zone}.c src/os/linux/{signame,fswatch}.c /tmp/toml.o -ljansson -lstdc++ &&
  *     /tmp/fuzz_toml -max_total_time=60 config */
 #include <assert.h>
 #include <string.h>

@@ -2,9 +2,10 @@
  * written in its plainest form and understood again.
  *
  *   clang -std=gnu17 -D_GNU_SOURCE -g -O1 -fsanitize=fuzzer,address,undefined -Isrc -o /tmp/fuzz_units \
- *     test/fuzz/fuzz_units.c src/base/{err,file,json,mem,text,time,units}.c \
- *     src/conf/{dotenv,keys,keys_read,keys_write,node,spec}.c \
- *     src/cron/{calendar,cron,rule,zone}.c -ljansson && /tmp/fuzz_units -max_total_time=60
+ *     test/fuzz/fuzz_units.c src/base/{calendar,err,file,json,map,mem,text,time,units,vars}.c \
+ *     src/conf/{dotenv,keys,keys_read,keys_signal,keys_write,node,settings,spec}.c \
+ *     src/cron/{cron,rule,zone}.c src/os/linux/{signame,fswatch}.c -ljansson && /tmp/fuzz_units
+ * -max_total_time=60
  */
 #include <assert.h>
 #include <stdio.h>
@@ -63,14 +64,47 @@ static void try_flag(const struct key *k, const char *text)
     assert(r == 0 && back->set == s->set);
 }
 
+/* NAME="value", its lines as they are. */
+static void add_variable(struct buf *out, const char *variable)
+{
+    const char *value = strchr(variable, '=') + 1;
+    buf_add(out, variable, (size_t)(value - variable));
+    buf_addc(out, '"');
+    for (; *value; value++) {
+        if (strchr("\"\\$\r", *value))
+            buf_addc(out, '\\');
+        buf_addc(out, *value == '\r' ? 'r' : *value);
+    }
+    buf_adds(out, "\"\n");
+}
+
 static void try_dotenv(const char *text, size_t n)
 {
     own_strv env = NULL;
+    own_strv back = NULL;
+    own_buf again = { 0 };
     struct err e;
     if (dotenv_parse(text, n, &env, &e) < 0)
         return;
-    for (size_t i = 0; env && env[i]; i++)
+    buf_adds(&again, "");
+    for (size_t i = 0; env && env[i]; i++) {
         assert(strchr(env[i], '=') > env[i]);
+        add_variable(&again, env[i]);
+    }
+    int r = dotenv_parse(again.data, again.len, &back, &e);
+    assert(r == 0 && strv_equal(env, back));
+}
+
+/* What is shown is one line of UTF-8, and shown again the same. */
+static void try_shown(const char *text)
+{
+    own_buf once = { 0 }, twice = { 0 };
+    buf_adds(&once, "");
+    buf_adds(&twice, "");
+    buf_add_shown(&once, text);
+    assert(text_is_utf8(once.data, once.len) && once.data[strcspn(once.data, "\n\r\033")] == '\0');
+    buf_add_shown(&twice, once.data);
+    assert(strcmp(once.data, twice.data) == 0);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
@@ -86,7 +120,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     try_signal(text);
     try_flag(&keys[data[0] % keys_len], text);
     try_dotenv((const char *)data + 1, n - 1);
+    try_shown(text);
     if (text_split_words(text, &words, &e) == 0)
         assert(strv_len(words) <= n);
+    bool shell = text_needs_shell(text);
+    assert(!shell || strpbrk(text, "|&;<>()$`*?[~#=\n"));
     return 0;
 }
