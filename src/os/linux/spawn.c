@@ -28,6 +28,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/asan_interface.h>
+#endif
+
 #include "os/procstat.h"
 
 /* Where what a child gets is put: low numbers, above those it gets it as. In between spawns they hold
@@ -198,13 +202,26 @@ static bool may_share_fds(void)
     return answer;
 }
 
+/* A child that became another program has left none of its functions: AddressSanitizer still forbids what
+ * was theirs. */
+static void clean_stack(char *stack)
+{
+#ifdef __SANITIZE_ADDRESS__
+    ASAN_UNPOISON_MEMORY_REGION(stack, STACK);
+#else
+    (void)stack;
+#endif
+}
+
 static pid_t clone_child(struct spawner *sp, struct attempt *b)
 {
+    char *stack = stacks[sp - spawners];
     int flags = CLONE_VM | CLONE_VFORK | CLONE_PARENT_SETTID | SIGCHLD | (b->shares_fds ? CLONE_FILES : 0);
     sigset_t all, was;
+    clean_stack(stack);
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &was);
-    pid_t pid = clone(child, stacks[sp - spawners] + STACK, flags, b, b->how->born);
+    pid_t pid = clone(child, stack + STACK, flags, b, b->how->born);
     int why = errno;
     pthread_sigmask(SIG_SETMASK, &was, NULL);
     errno = why;
