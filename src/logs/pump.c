@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "logs/works.h"
+#include "os/lowly.h"
 
 enum {
     LEAVE_MS = 1000, /* what the thread has to end */
@@ -76,6 +77,7 @@ static bool take_orders(struct pump *p)
 static void run(void *arg)
 {
     struct pump *p = arg;
+    os_prompt(); /* apps wait for room in their pipes */
     for (;;) {
         works_wait(p->works);
         if (!take_orders(p))

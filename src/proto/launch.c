@@ -320,9 +320,11 @@ static void on_alarm(int sig)
 }
 
 /* Both hold the lock until their last moment. flock(2) knows no timeout, but a signal interrupts it; again
- * and again, in case the first comes before the wait. */
-static bool await_unlocked(const char *home, int timeout_ms)
+ * and again, in case the first comes before the wait, and to see whether who has the lock has come up
+ * meanwhile: then *connection leads to him, and it is not unlocked. */
+static bool await_unlocked(const char *home, int timeout_ms, int *connection)
 {
+    struct err ignored;
     own_text path = path_join(home, PROTO_LOCK);
     own_fd fd = open(path, O_RDWR | O_CLOEXEC);
     if (fd < 0)
@@ -334,17 +336,18 @@ static bool await_unlocked(const char *home, int timeout_ms)
     setitimer(ITIMER_REAL, &every, NULL);
     int r;
     while ((r = flock(fd, LOCK_EX)) < 0 && errno == EINTR && time_mono_ms() < deadline)
-        ;
+        if ((*connection = os_unix_connect(home, PROTO_SOCKET, &ignored)) >= 0)
+            break;
     setitimer(ITIMER_REAL, &off, NULL);
     sigaction(SIGALRM, &old, NULL);
     return r == 0;
 }
 
-/* The socket does not answer, yet somebody has the lock: they are ending, or somebody took the socket away.
- */
-static int await_last_one(const char *home, struct err *e)
+/* The socket does not answer, yet somebody has the lock: they are ending, or coming up (velos daemon), or
+ * somebody took the socket away. 0: nobody runs, unless *connection leads to him. */
+static int await_last_one(const char *home, int *connection, struct err *e)
 {
-    if (await_unlocked(home, END_MS))
+    if (await_unlocked(home, END_MS, connection) || *connection >= 0)
         return 0;
     err_set(e, ERR_UNREACHABLE, "another one runs on %s, and %s/" PROTO_SOCKET " does not lead to it", home,
             home);
@@ -384,7 +387,7 @@ void launch_await_end(const char *home, int timeout_ms)
         return;
     own_fd next = os_unix_connect(home, PROTO_SOCKET, &ignored);
     if (next < 0) /* else somebody has started another by now */
-        await_unlocked(home, timeout_ms);
+        await_unlocked(home, timeout_ms, &next);
 }
 
 int launch_daemon(const char *home, const char *settings, int timeout_ms, struct err *e)
@@ -397,7 +400,10 @@ int launch_daemon(const char *home, const char *settings, int timeout_ms, struct
     int fd = os_unix_connect(home, PROTO_SOCKET, e);
     if (fd >= 0)
         return fd; /* somebody was faster */
-    if (await_last_one(home, e) == 0 && start(home, settings, time_mono_ms() + timeout_ms, e) == 0)
+    int r = await_last_one(home, &fd, e);
+    if (r == 0 && fd < 0)
+        r = start(home, settings, time_mono_ms() + timeout_ms, e);
+    if (r == 0 && fd < 0)
         fd = os_unix_connect(home, PROTO_SOCKET, e);
     if (fd >= 0)
         return fd;

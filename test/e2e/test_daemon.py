@@ -4,6 +4,7 @@ import fcntl
 import os
 import pty
 import signal
+import socket
 import subprocess
 
 import pytest
@@ -145,6 +146,22 @@ def test_daemon_in_the_foreground(velos):
     velos.run("kill")
     assert child.wait(10 * SLOW) == 0
     assert velos.processes() == {}
+
+
+def test_a_command_waits_for_a_daemon_that_comes_up(velos):
+    """`velos daemon` has the lock a moment before its socket takes connections; a command that came in between gave up."""
+    velos.home.mkdir(mode=0o700, parents=True)
+    lock = velos.home / "velosd.lock"
+    with open(lock, "w") as held, socket.socket(socket.AF_UNIX) as listener:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        listener.bind(str(velos.home / "velos.sock"))
+        child = velos.popen("ping", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        eventually(lambda: str(lock) in descriptors(child.pid).values(), "it was refused, and waits for who has the lock")
+        listener.settimeout(5 * SLOW)
+        listener.listen()
+        listener.accept()[0].close()
+        child.kill()
+        child.wait()
 
 
 def test_kill_stops_everything(velos):

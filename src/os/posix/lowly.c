@@ -10,3 +10,7 @@ int os_write_out(int fd)
 void os_lowly(void)
 {
 }
+
+void os_prompt(void)
+{
+}
