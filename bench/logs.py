@@ -191,6 +191,7 @@ def measure_quiet(rounds: int) -> Iterator[bench.Row]:
     """From just before an app's write to the line's being in its file: the file is looked at all the time."""
     late: list[float] = []
     count = rounds * 20
+    os.sync()  # else the disk is still busy with what was measured before
     with scratch() as (folder, fd), bench.home() as it:
         args = json.dumps(["tick", str(folder / "done"), str(count)])
         it.write(f'[apps.app]\nscript = "{bench.FLOOR}"\nargs = {args}\nautorestart = false\n')
