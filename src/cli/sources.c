@@ -44,18 +44,9 @@ char *source_label(const struct source *s)
     return buf_steal(&label);
 }
 
-/* FNV-1a; a key is never 0. */
-static uint64_t path_key(const char *path)
-{
-    uint64_t h = 14695981039346656037u;
-    for (; *path; path++)
-        h = (h ^ (unsigned char)*path) * 1099511628211u;
-    return h | 1;
-}
-
 static struct source *find(const struct sources *s, const char *file)
 {
-    size_t place = (size_t)map_get(&s->by_file, path_key(file));
+    size_t place = (size_t)map_get(&s->by_file, map_text_key(file));
     if (!place || strcmp(s->all[place - 1].file, file) == 0)
         return place ? &s->all[place - 1] : NULL;
     for (size_t i = 0; i < s->n; i++)
@@ -73,7 +64,7 @@ static void add(struct sources *s, struct source take)
     }
     s->all = xrealloc(s->all, (s->n + 1) * sizeof(*s->all));
     s->all[s->n++] = take;
-    map_put(&s->by_file, path_key(take.file), (void *)s->n);
+    map_put(&s->by_file, map_text_key(take.file), (void *)s->n);
 }
 
 /* Who else writes to it, by a stream that need not be wanted. */
@@ -232,7 +223,7 @@ static int search_home(const struct cli *c, struct sources *s, struct err *e)
     if (s->n)
         qsort(s->all, s->n, sizeof(*s->all), by_path);
     for (size_t i = 0; i < s->n; i++)
-        map_put(&s->by_file, path_key(s->all[i].file), (void *)(i + 1));
+        map_put(&s->by_file, map_text_key(s->all[i].file), (void *)(i + 1));
     find_several(s);
     return r;
 }
