@@ -160,9 +160,7 @@ static char **find_command(char **argv)
         bool value = at > argv && is_option(at[-1]);
         if (is_option(*at))
             continue;
-        if (cmd_find(*at))
-            return at;
-        if (!value)
+        if (cmd_find(*at) || !value)
             return at;
         first = first ? first : at;
     }

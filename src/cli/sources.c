@@ -183,25 +183,23 @@ static int is_selected(const struct cli *c, const char *app, struct err *e)
     return r;
 }
 
-static int add_found(const struct cli *c, struct sources *s, const char *folder, const char *file,
+static int add_found(const struct cli *c, struct sources *s, const char *folder, const struct dirent *entry,
                      struct err *e)
 {
-    own_text name = xstrdup(file);
+    own_text name = xstrdup(entry->d_name);
     struct source found = { .id = -1 };
-    if (file[0] == '.' || !parse_name(name, &found))
+    if (name[0] == '.' || !parse_name(name, &found))
         return 0;
     int r = is_selected(c, name, e);
     if (r <= 0)
         return r;
     found.apps = strv_take(NULL, steal(name));
-    found.path = path_join(folder, file);
-    found.file = target_of(found.path);
-    struct source again = found; /* by a link it may be another's as well */
-    again.apps = strv_copy(found.apps);
-    again.path = xstrdup(found.path);
-    again.file = xstrdup(found.file);
-    add(s, found);
-    join(s, again);
+    found.path = path_join(folder, entry->d_name);
+    found.file = entry->d_type == DT_REG ? xstrdup(found.path) : target_of(found.path);
+    if (find(s, found.file)) /* by a link it is another's as well */
+        join(s, found);
+    else
+        add(s, found);
     return 0;
 }
 
@@ -218,7 +216,7 @@ static int search_home(const struct cli *c, struct sources *s, struct err *e)
         return errno == ENOENT ? 0 : err_sys(e, "%s", folder);
     int r = 0;
     for (const struct dirent *entry; r == 0 && (entry = readdir(d));)
-        r = add_found(c, s, folder, entry->d_name, e);
+        r = add_found(c, s, folder, entry, e);
     closedir(d);
     if (s->n)
         qsort(s->all, s->n, sizeof(*s->all), by_path);

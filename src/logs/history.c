@@ -17,7 +17,7 @@ enum {
 };
 
 struct history {
-    char *path, *file; /* its name, and where that led when we began (logs/target.h) */
+    char *path, *file; /* its name, and where that led when it was first opened (logs/target.h); or NULL */
     const struct segment_filter *filter;
     int64_t until;
     struct segment now;
@@ -33,11 +33,19 @@ struct history {
     struct stat live;    /* the file that was written to when we began; zeroes: there was none */
 };
 
+/* Of a thousand logs most are never opened, and need not be asked whether they are links. */
+static const char *file_of(struct history *h)
+{
+    if (!h->file)
+        h->file = target_of(h->path);
+    return h->file;
+}
+
 static int64_t bound_of(struct history *h, int number)
 {
     struct stat st;
     for (int gz = 0; gz <= MIN(number, 1); gz++) {
-        own_text name = number ? names_archive(h->file, number, gz) : xstrdup(h->file);
+        own_text name = number ? names_archive(file_of(h), number, gz) : xstrdup(h->path);
         if (stat(name, &st) < 0 || !S_ISREG(st.st_mode))
             continue;
         if (number == 0)
@@ -61,7 +69,6 @@ struct history *history_new(const char *path, const struct segment_filter *filte
 {
     struct history *h = xnew(struct history);
     h->path = xstrdup(path);
-    h->file = target_of(path);
     h->filter = filter;
     h->until = until;
     h->now = h->from = SEGMENT_NONE;
@@ -120,7 +127,7 @@ static void forget_news(const struct history *h, struct segment *s)
 
 static bool open_segment(struct history *h, struct segment *s)
 {
-    bool opened = segment_open(s, h->file, h->next);
+    bool opened = segment_open(s, file_of(h), h->next);
     if (!opened && errno != ENOENT)
         h->error = errno;
     return opened;
@@ -179,11 +186,11 @@ const struct stat *history_live(const struct history *h)
 }
 
 /* The end as it was when we began. */
-static struct tail *tail_from_end(const struct history *h)
+static struct tail *tail_from_end(struct history *h)
 {
     struct tail *t = tail_new(h->path);
     struct segment s = SEGMENT_NONE;
-    if (!segment_open(&s, h->file, 0))
+    if (!segment_open(&s, file_of(h), 0))
         return t;
     forget_news(h, &s);
     int64_t end = segment_end(&s);
@@ -219,6 +226,6 @@ struct tail *history_since(struct history *h, int64_t time)
         tail_free(t);
         return tail_from_end(h);
     }
-    tail_start(t, &oldest, segment_offset(&oldest, h->file, time));
+    tail_start(t, &oldest, segment_offset(&oldest, file_of(h), time));
     return t;
 }

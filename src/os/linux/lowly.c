@@ -20,7 +20,7 @@ int os_write_out(int fd)
 
 void os_prompt(void)
 {
-    enum { TURN_NS = 100 * 1000 }; /* the shortest there is; 3 ms are usual */
+    enum { RESET_ON_FORK = 1, TURN_NS = 100 * 1000 }; /* the shortest there is; usual are some ms */
     /* struct sched_attr: glibc has it since 2.41 in a header that Linux's own cannot be included with. */
     struct {
         uint32_t size, policy;
@@ -32,6 +32,7 @@ void os_prompt(void)
     if (syscall(SYS_sched_getattr, 0, &attr, sizeof(attr), 0) < 0 || attr.policy != SCHED_OTHER)
         return; /* somebody has decided otherwise */
     attr.runtime = TURN_NS;
+    attr.flags |= RESET_ON_FORK; /* threads that this one starts are others */
     syscall(SYS_sched_setattr, 0, &attr, 0);
 }
 
