@@ -9,7 +9,7 @@
 #include "os/pump.h"
 
 enum {
-    MUCH = 8 << 10, /* a transfer of so much: the app is quick, the next goes through the transit pipe */
+    MUCH = 8 << 10,        /* a transfer of so much: the app is quick, its pipe is not waited for */
     BUSY_FROM = 384 << 10, /* ... of so much after a rest: there is none before the next */
     BUSY = 128 << 10,      /* ... while so much comes without one */
     PIPE_LARGE = 1 << 20,  /* what a pipe grows to that runs full within a rest */
@@ -268,19 +268,22 @@ static size_t raw_most(struct flow *f, struct stream *st, bool *part)
     return lines;
 }
 
-/* While much comes, one transfer after the other; else one, after which it gathers again. */
+/* While much comes, one transfer after the other; else one, after which it gathers again. Never straight from
+ * the app's pipe to a file: splice(2) keeps the pipe locked while it writes, and on a disk that hangs the app
+ * would wait for that lock uninterruptibly at its next write, and at its exit. (A FIFO or device is not
+ * waited for.) */
 static size_t move_all_raw(struct flow *f, struct stream *st)
 {
     size_t total = 0;
     ssize_t n = 0;
     while (total < STREAM_TURN) {
-        bool part, quick = st->much && f->transit && st->sink->plain;
+        bool part, transit = f->transit && st->sink->plain;
         size_t most = raw_most(f, st, &part);
-        n = most == 0 ? 0 : quick ? move_through_transit(f, st, most) : move_raw(f, st, st->fd, most);
+        n = most == 0 ? 0 : transit ? move_through_transit(f, st, most) : move_raw(f, st, st->fd, most);
         if (n <= 0)
             break;
         total += (size_t)n;
-        if (part || (!quick && f->limited))
+        if (part || (!transit && f->limited))
             continue;
         st->much = n >= MUCH;
         bool was_busy = st->busy;

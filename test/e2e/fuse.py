@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import errno
+import fnmatch
 import os
 import stat
 import struct
@@ -18,7 +19,7 @@ libc = ctypes.CDLL(None, use_errno=True)
 
 
 class StallingDisk:
-    """Mounted at `path`: one folder of files. While `stalled`, whoever writes waits."""
+    """Mounted at `path`: one folder of files. While it is stalled, whoever writes (to files that `match`) waits."""
 
     def __init__(self, path: Path):
         self.path = path
@@ -28,6 +29,7 @@ class StallingDisk:
         self.go = threading.Event()
         self.go.set()
         self.waiting = threading.Event()  # somebody is
+        self.match = "*"
         self.fd = os.open("/dev/fuse", os.O_RDWR)
         options = f"fd={self.fd},rootmode=40000,user_id=0,group_id=0".encode()
         if libc.mount(b"stalling", str(path).encode(), b"fuse", 0, options) < 0:
@@ -35,7 +37,8 @@ class StallingDisk:
         self.thread = threading.Thread(target=self.serve, daemon=True)
         self.thread.start()
 
-    def stall(self):
+    def stall(self, match="*"):
+        self.match = match
         self.waiting.clear()
         self.go.clear()
 
@@ -57,12 +60,15 @@ class StallingDisk:
             body = request[HEAD.size :]
             if op in (FORGET, BATCH_FORGET, INTERRUPT):
                 continue
-            if op == WRITE and not self.go.is_set():
+            if op == WRITE and not self.go.is_set() and self.is_stalled(node):
                 self.waiting.set()
                 # Only the writer waits: others are served meanwhile.
                 threading.Thread(target=self.late, args=(op, unique, node, body), daemon=True).start()
                 continue
             self.answer(unique, *self.handle(op, node, body))
+
+    def is_stalled(self, node):
+        return any(n == node and fnmatch.fnmatch(name, self.match) for name, n in list(self.names.items()))
 
     def late(self, op, unique, node, body):
         self.go.wait()

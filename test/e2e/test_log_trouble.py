@@ -283,13 +283,16 @@ def test_flush_and_reopen_say_what_they_did(velos, ledger):
     velos.fails(4, "flush", "a")
 
 
-def test_a_stalled_disk_delays_nobody(velos, stalling, ledger):
-    """The thread that writes logs hangs in the disk. Starts need it (a log is opened first); nothing else does."""
-    logger(velos, ledger, stalling.path / "out.log")
+@pytest.mark.parametrize("burst", [1, 50, 2000])
+@pytest.mark.parametrize("where", ["out.log", "*.idx"])
+def test_a_stalled_disk_delays_nobody(velos, stalling, ledger, where, burst):
+    """The thread that writes logs hangs in the disk. Starts need it (a log is opened first); nothing else does, least
+    of all the app that writes: it would be unkillable while the kernel holds its pipe locked."""
+    logger(velos, ledger, stalling.path / "out.log", burst=burst)
     velos.write("other.sh", "exec sleep 1000\n")
     velos.run("start", "other.sh")
     eventually(lambda: (stalling.path / "out.log").stat().st_size > 1000, "it is written")
-    stalling.stall()
+    stalling.stall(where)
     assert stalling.waiting.wait(10), "somebody writes"
     begin = time.monotonic()
     before = velos.pid("fast"), velos.pid("other")
