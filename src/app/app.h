@@ -200,6 +200,8 @@ struct world {
     struct link apps;
     size_t n_apps, n_instances;
     struct map by_id, by_pid; /* id + 1, pid -> instance */
+    struct map abandoned;     /* stream -> outlet */
+    bool logs_stuck;          /* and that was said */
     struct link environs;
     int64_t next_id;
 
@@ -343,6 +345,12 @@ void outlet_retarget(struct outlet *o); /* the settings of its app are others no
 struct pump_target outlet_target(const struct instance *in, int which, char **take_path);
 const char *outlet_trouble(int error); /* in words */
 void outlet_close(struct outlet *o);   /* drains; the instance hears through instance_outlet_closed */
+/* After outlet_close(), when the pump is stuck: the instance has it no longer. What is in the pipe is written
+ * if the disk goes on before we end. */
+void outlet_abandon(struct outlet *o);
+enum { OUTLET_STUCK_MS = 5000 };   /* the pump is called stuck */
+void outlet_look(struct world *w); /* says once that it is, and once that it goes on */
+void outlet_free(struct outlet *o);
 void outlet_told(void *world, const struct pump_news *news);
 bool instance_has_outlets(const struct instance *in); /* all of them, open */
 void instance_outlet_opened(struct instance *in);     /* instance.c */

@@ -123,11 +123,8 @@ void instance_free(struct instance *in)
     struct app *a = in->app;
     struct world *w = a->world;
     for (int i = 0; i < OUTLET_N; i++)
-        if (in->outlets[i]) { /* we end as a whole: the keeper has these */
-            close(in->outlets[i]->fds[0]);
-            close(in->outlets[i]->fds[1]);
-            free(in->outlets[i]);
-        }
+        if (in->outlets[i]) /* we end as a whole: the keeper has these */
+            outlet_free(in->outlets[i]);
     for (size_t i = 0; i < a->n; i++)
         if (a->instances[i] == in) {
             memmove(&a->instances[i], &a->instances[i + 1], (a->n - i - 1) * sizeof(struct instance *));
@@ -165,10 +162,16 @@ void instance_put(struct instance *in)
 
 /* Moving. */
 
+static void look_at_closing(struct instance *in);
+
 static void on_timer(uv_timer_t *t)
 {
     struct instance *in = t->data;
     timer_off(in);
+    if (in->closing) {
+        look_at_closing(in);
+        return;
+    }
     instance_feed(in, EV_TIMEOUT, in->life == LIFE_STARTING ? CAUSE_NOT_READY : in->cause);
 }
 
@@ -581,6 +584,28 @@ void instance_outlet_failed(struct instance *in, const char *path, int error)
         instance_spawn_failed(in, &e);
 }
 
+static void await_outlets(struct instance *in)
+{
+    outlet_look(in->app->world);
+    in->deadline = time_mono_ms() + OUTLET_STUCK_MS;
+    timer_set(in);
+}
+
+/* A slow disk is waited for, one that hangs is not. */
+static void look_at_closing(struct instance *in)
+{
+    struct world *w = in->app->world;
+    outlet_look(w);
+    if (!w->logs_stuck) {
+        await_outlets(in);
+        return;
+    }
+    for (int i = 0; i < OUTLET_N; i++)
+        if (in->outlets[i])
+            outlet_abandon(in->outlets[i]);
+    instance_outlet_closed(in);
+}
+
 void instance_close(struct instance *in)
 {
     bool open = false;
@@ -590,7 +615,9 @@ void instance_close(struct instance *in)
             outlet_close(in->outlets[i]);
             open = true;
         }
-    if (!open)
+    if (open)
+        await_outlets(in);
+    else
         instance_outlet_closed(in);
 }
 

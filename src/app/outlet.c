@@ -99,12 +99,57 @@ void outlet_close(struct outlet *o)
     pump_remove(o->in->app->world->pump, o->stream);
 }
 
-static void forget(struct outlet *o)
+void outlet_free(struct outlet *o)
 {
     close(o->fds[0]);
     close(o->fds[1]);
-    o->in->outlets[o->which] = NULL;
     free(o);
+}
+
+static void forget(struct outlet *o)
+{
+    o->in->outlets[o->which] = NULL;
+    outlet_free(o);
+}
+
+void outlet_abandon(struct outlet *o)
+{
+    struct instance *in = o->in;
+    own_text path = instance_log_path(in, o->which);
+    int bytes;
+    if (os_pump_waiting(o->fds[0], &bytes) && bytes > 0)
+        log_error(
+            "%s %lld: log %s: not waited for; %d bytes more are lost unless its disk goes on before we end",
+            in->app->spec->name, (long long)in->id, path, bytes);
+    map_put(&in->app->world->abandoned, o->stream, o);
+    in->outlets[o->which] = NULL;
+    o->in = NULL;
+}
+
+static void told_of_abandoned(struct world *w, const struct pump_news *news)
+{
+    struct outlet *o = map_get(&w->abandoned, news->stream);
+    if (!o || news->type != PUMP_REMOVED)
+        return;
+    map_remove(&w->abandoned, news->stream);
+    outlet_free(o);
+}
+
+void outlet_look(struct world *w)
+{
+    uint64_t stream;
+    bool stuck = pump_stuck_for(w->pump, &stream) >= OUTLET_STUCK_MS;
+    const struct outlet *o = stuck ? find(w, stream) : NULL;
+    if (stuck == w->logs_stuck)
+        return;
+    w->logs_stuck = stuck;
+    if (!stuck) {
+        log_info("logs are written again");
+        return;
+    }
+    own_text path = o ? instance_log_path(o->in, o->which) : NULL;
+    log_error("logs are not written: %s%s hangs (said once); apps go on until their pipes are full",
+              path ? "the disk of " : "a disk", path ? path : "");
 }
 
 static void say_note(const struct outlet *o, const char *path, const struct pump_news *news)
@@ -148,8 +193,10 @@ void outlet_told(void *world, const struct pump_news *news)
         return;
     }
     struct outlet *o = find(w, news->stream);
-    if (!o)
+    if (!o) {
+        told_of_abandoned(w, news);
         return;
+    }
     struct instance *in = o->in;
     own_text path = instance_log_path(in, o->which);
     switch (news->type) {

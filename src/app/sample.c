@@ -95,6 +95,7 @@ static void on_sample(uv_timer_t *t)
     struct world *w = container_of(t, struct world, sample);
     struct instance **ask = xcalloc(w->n_instances, sizeof(struct instance *));
     size_t n = collect(w, ask);
+    outlet_look(w);
     if (n)
         look_at_all(w, ask, n);
     else

@@ -11,11 +11,24 @@
 
 static const char *program_name = "velos";
 static enum log_level least_level = LOG_INFO;
+static log_taker *taker = log_write;
 
 void log_open(const char *program, enum log_level least)
 {
     program_name = program;
     least_level = least;
+}
+
+void log_write(const char *lines, size_t len)
+{
+    if (write(STDERR_FILENO, lines, len) < 0) {
+        /* a lost line is the lesser harm */
+    }
+}
+
+void log_divert(log_taker *to)
+{
+    taker = to;
 }
 
 void log_at(enum log_level level, const char *fmt, ...)
@@ -35,8 +48,6 @@ void log_at(enum log_level level, const char *fmt, ...)
     for (const char *p = text; *p && len + TEXT_SHOWN < sizeof(line); len += strlen(line + len))
         p += text_show(p, line + len);
     line[len++] = '\n';
-    if (write(STDERR_FILENO, line, len) < 0) {
-        /* see above: a lost line is the lesser harm */
-    }
+    taker(line, len);
     errno = saved;
 }

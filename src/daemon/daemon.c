@@ -13,6 +13,7 @@
 #include "base/fault.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/scribe.h"
 #include "base/time.h"
 #include "daemon/state.h"
 #include "os/fds.h"
@@ -22,7 +23,7 @@
 #include "os/unixsock.h"
 #include "proto/manager.h"
 
-enum { FAREWELL_MS = 5000, TRIM_MS = 200 };
+enum { FAREWELL_MS = 5000, TRIM_MS = 200, LAST_LINES_MS = 1000 };
 
 /* What the world tells. */
 
@@ -295,6 +296,7 @@ int daemon_run(const struct daemon_options *o)
     keeper_link_say(d.world.keeper, KEEP_UP);
     fault_point("adopt.up");
     log_info("velosd is up: home %s, %zu apps, keeper %d", d.home, d.world.n_apps, (int)d.world.keeper_pid);
+    scribe_begin();
     d.up = true;
     if (d.orphaned)
         become_keeper(&d);
@@ -307,5 +309,6 @@ int daemon_run(const struct daemon_options *o)
     uv_run(&d.loop, UV_RUN_DEFAULT);
     log_info("velosd ends");
     close_all(&d);
+    scribe_end(LAST_LINES_MS);
     return 0;
 }

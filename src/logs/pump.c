@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/time.h"
 #include "logs/works.h"
 #include "os/lowly.h"
 
@@ -33,6 +34,8 @@ struct pump {
     bool running, missed; /* the thread; there was none to be had, and that was said */
     uv_thread_t thread;
     uv_timer_t retry;
+    unsigned seen; /* works_pulse.turn, and since when (mono ms) */
+    int64_t seen_at;
     pump_told *told;
     void *arg;
 };
@@ -221,6 +224,18 @@ void pump_remove(struct pump *p, uint64_t stream)
 void pump_hurry(struct pump *p, uint64_t stream)
 {
     send_order(p, (struct order){ .type = ORDER_HURRY, .stream = stream });
+}
+
+int64_t pump_stuck_for(struct pump *p, uint64_t *stream)
+{
+    struct works_pulse now = works_pulse(p->works);
+    int64_t at = time_mono_ms();
+    *stream = now.stream;
+    if (now.turn != p->seen || !now.busy) {
+        p->seen = now.turn;
+        p->seen_at = at;
+    }
+    return at - p->seen_at;
 }
 
 void pump_use_transit(struct pump *p, const int fds[TRANSIT_FDS])

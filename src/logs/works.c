@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -36,7 +37,27 @@ struct works {
     struct map streams;
     int64_t mono_us;          /* of this round */
     int64_t tell_at, look_at; /* mono ms; 0: never */
+    _Atomic unsigned turn;    /* odd: at work */
+    _Atomic uint64_t at;      /* the stream that is worked at, or 0 */
 };
+
+/* Work begins that may hang in the disk. */
+static void begin_turn(struct works *w, uint64_t stream)
+{
+    w->at = stream;
+    w->turn += w->turn % 2 ? 2 : 1;
+}
+
+static void end_turn(struct works *w)
+{
+    w->turn += w->turn % 2;
+}
+
+struct works_pulse works_pulse(const struct works *w)
+{
+    unsigned turn = w->turn;
+    return (struct works_pulse){ .turn = turn, .busy = turn % 2, .stream = w->at };
+}
 
 static void report(struct works *w, struct pump_news news)
 {
@@ -295,6 +316,7 @@ static void set_unwatched(struct works *w, struct stream *st, bool unwatched)
 
 static void move(struct works *w, struct stream *st)
 {
+    begin_turn(w, st->id);
     bool much = stream_move(&w->flow, st) > 0 && st->much && st->sink->plain;
     set_unwatched(w, st, much);
     if (st->unwatched || st->more) {
@@ -464,6 +486,7 @@ static void reopen(struct works *w, const struct order *o)
 
 void works_obey(struct works *w, struct order *o)
 {
+    begin_turn(w, o->stream);
     switch (o->type) {
     case ORDER_ADD:
         add(w, o);
@@ -514,6 +537,7 @@ static int time_left(const struct works *w)
 void works_wait(struct works *w)
 {
     void *what[AT_ONCE];
+    end_turn(w);
     int n = os_ready_wait(w->ready, time_left(w), what, AT_ONCE);
     int64_t now = read_clocks(w);
     for (int i = 0; i < n; i++) {
@@ -530,6 +554,7 @@ void works_wait(struct works *w)
 
 void works_move(struct works *w)
 {
+    begin_turn(w, 0);
     take_compressed(w);
     if (w->begun && !list_empty(&w->due))
         move_due(w);

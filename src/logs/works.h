@@ -36,6 +36,14 @@ struct works *works_new(const struct works_hooks *hooks); /* NULL and errno */
 struct works *works_free(struct works *w);
 void works_wake(struct works *w);
 
+/* Asked by any thread: which piece of work it is at. */
+struct works_pulse {
+    unsigned turn; /* another number with each piece */
+    bool busy;     /* false: it waits for one */
+    uint64_t stream;
+};
+struct works_pulse works_pulse(const struct works *w);
+
 void works_wait(struct works *w); /* until something is ready, due, or we are woken */
 void works_obey(struct works *w, struct order *o);
 void works_move(struct works *w); /* the bytes that are due, after their rest */

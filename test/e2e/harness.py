@@ -301,6 +301,10 @@ class Velos:
         path = self.home / "velosd.log"
         return path.read_text(errors="replace") if path.exists() else ""
 
+    def wait_said(self, words: str, deadline: float = 10) -> str:
+        """velosd.log, once these words are in it: they are written a moment after the deed."""
+        return eventually(lambda: words in self.daemon_log() and self.daemon_log(), f"{words!r} in velosd.log", deadline)
+
     # The end
 
     def clean_up(self) -> list[str]:

@@ -219,5 +219,5 @@ def test_what_was_missed_is_said_and_not_made_up(velos):
     time.sleep(55)  # as if the machine slept
     os.kill(daemon, signal.SIGCONT)
     eventually(lambda: "not made up" in velos.daemon_log(), "it is said", 10)
-    assert "(2 in all)" in velos.daemon_log()
+    velos.wait_said("(2 in all)")
     assert velos.app("server")["restarts"] == restarts

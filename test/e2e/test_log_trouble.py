@@ -52,7 +52,7 @@ def log_info(velos, name="fast"):
 
 
 def said_once(velos, words):
-    assert velos.daemon_log().count(words) == 1, velos.daemon_log()
+    assert velos.wait_said(words).count(words) == 1, velos.daemon_log()
 
 
 @pytest.mark.parametrize("kind", ["raw", "json", "dated"])
@@ -136,7 +136,7 @@ def test_no_thread_to_write_logs(velos, ledger):
     script.chmod(0o755)
     failed = velos.fails(1, "start", script)
     assert "Resource temporarily unavailable" in failed.err, failed
-    assert "the thread that writes logs" in velos.daemon_log()
+    velos.wait_said("the thread that writes logs")
     assert velos.list() == {}
     missing.unlink()
     velos.run("start", script)

@@ -119,7 +119,7 @@ def test_a_file_is_written(velos):
     assert (row["counters"]["watch"], row["unstable_restarts"], row["watching"]) == (2, 0, True)
     assert [life["cause"] for life in row["lives"]] == ["watch", "watch"]
     assert row["watch"]["fired_path"] == "witness" and row["watch"]["folders"] == 2
-    assert "app 0: src/a.js changed: restart" in velos.daemon_log()
+    velos.wait_said("app 0: src/a.js changed: restart")
     assert [r["path"] for r in p.watch()["recent"]] == [str(p.folder / "witness"), str(p.folder / "src/a.js")]
 
 
@@ -366,7 +366,7 @@ def test_what_is_not_for_watching(velos):
     velos.run("start")
     row = eventually(lambda: (r := velos.json("watch", "a")[0])["state"] == "watching" and r, "it has looked")
     assert row["watch"]["problem"] == "/proc is not for watching" and row["watch"]["folders"] == 0
-    assert "a: watch: /proc is not for watching" in velos.daemon_log()
+    velos.wait_said("a: watch: /proc is not for watching")
 
 
 # When
@@ -555,7 +555,8 @@ def test_no_more_watches(velos):
     row = eventually(lambda: (r := velos.json("watch")[0])["state"] == "watching" and r, "all is looked at")
     assert row["watch"]["folders"] == 13 and 6 <= row["watch"]["polled"] < 13, row
     assert "fs.inotify.max_user_watches is" in row["watch"]["problem"] and "sysctl -w fs.inotify.max_user_watches=" in row["watch"]["problem"]
-    assert "max_user_watches" in velos.daemon_log() and "looked at every few seconds" in velos.run("info", "app").out + velos.run("watch").out
+    assert "looked at every few seconds" in velos.run("info", "app").out + velos.run("watch").out
+    velos.wait_said("max_user_watches")
     polled = [f"d{i:02}/x.js" for i in (0, 6, 11)] + ["d11/new/y.js", "d11/new/y.js"]  # all of them, in whatever order they were scanned
     for i, path in enumerate(polled):
         before = velos.app("app")["restarts"]

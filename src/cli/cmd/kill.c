@@ -5,13 +5,16 @@
 
 enum { GONE_MS = 5000 };
 
-/* It answers before it ends; we end after it, so that what comes next meets none. */
-static void await_end(const struct cli *c, bool leave)
+/* It answers before it ends; we end after it, so that what comes next meets none. False: it does not get
+ * there. */
+static bool await_end(const struct cli *c, bool leave)
 {
     struct pollfd p = { .fd = client_fd(c->client), .events = POLLIN };
-    poll(&p, 1, GONE_MS);
+    if (poll(&p, 1, GONE_MS) == 0)
+        return false;
     if (!leave)
         launch_await_end(c->home, GONE_MS);
+    return true;
 }
 
 static int kill_run(struct cli *c, struct err *e)
@@ -24,7 +27,11 @@ static int kill_run(struct cli *c, struct err *e)
         out_note("%s", e->text);
         return 0;
     }
-    await_end(c, leave);
+    if (!await_end(c, leave)) {
+        err_set(e, ERR_TIMEOUT, "%s, but the daemon has not ended within %d s",
+                leave ? "apps go on" : "all apps are stopped", GONE_MS / 1000);
+        return err_hint(e, "does the disk of %s hang? it ends when that goes on", c->home);
+    }
     if (c->json)
         return out_json(result, e);
     own_buf line = { 0 };

@@ -1,0 +1,123 @@
+#include "base/scribe.h"
+
+#include <signal.h>
+#include <stdbool.h>
+#include <string.h>
+#include <uv.h>
+
+#include "base/log.h"
+
+enum { ROOM = 128 << 10, STACK = 128 << 10 };
+
+static struct {
+    uv_once_t once;
+    uv_mutex_t lock;
+    uv_cond_t said, written;
+    size_t done, n; /* lines[done..n] wait; both are 0 when none does */
+    unsigned lost;  /* lines */
+    bool leave;
+    char lines[ROOM];
+
+    /* the owner's */
+    bool running;
+    uv_thread_t thread;
+} scribe = { .once = UV_ONCE_INIT };
+
+static void init(void)
+{
+    uv_mutex_init(&scribe.lock);
+    uv_cond_init(&scribe.said);
+    uv_cond_init(&scribe.written);
+}
+
+/* What is said while it writes is written together. */
+static void run(void *arg)
+{
+    uv_mutex_lock(&scribe.lock);
+    while (scribe.n || !scribe.leave) {
+        size_t from = scribe.done, to = scribe.n;
+        if (to == 0) {
+            uv_cond_wait(&scribe.said, &scribe.lock);
+            continue;
+        }
+        uv_mutex_unlock(&scribe.lock);
+        log_write(scribe.lines + from, to - from);
+        uv_mutex_lock(&scribe.lock);
+        scribe.done = to;
+        if (to < scribe.n)
+            continue;
+        scribe.done = scribe.n = 0;
+        uv_cond_signal(&scribe.written);
+    }
+    uv_mutex_unlock(&scribe.lock);
+}
+
+/* Signals are the main loop's. */
+static bool start(void)
+{
+    uv_thread_options_t options = { .flags = UV_THREAD_HAS_STACK_SIZE, .stack_size = STACK };
+    sigset_t all, was;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &was);
+    int r = uv_thread_create_ex(&scribe.thread, &options, run, NULL);
+    pthread_sigmask(SIG_SETMASK, &was, NULL);
+    return r == 0;
+}
+
+/* How many lines were lost, once all that waited is written. */
+static unsigned take_lost(void)
+{
+    uv_mutex_lock(&scribe.lock);
+    unsigned lost = scribe.n == 0 ? scribe.lost : 0;
+    scribe.lost -= lost;
+    uv_mutex_unlock(&scribe.lock);
+    return lost;
+}
+
+static void take(const char *line, size_t len)
+{
+    unsigned lost = take_lost();
+    if (lost)
+        log_warn("%u lines of this log were lost: it could not be written", lost);
+    if (!scribe.running && !(scribe.running = start())) {
+        log_write(line, len);
+        return;
+    }
+    uv_mutex_lock(&scribe.lock);
+    if (len <= ROOM - scribe.n) {
+        memcpy(scribe.lines + scribe.n, line, len);
+        scribe.n += len;
+    } else {
+        scribe.lost++;
+    }
+    uv_cond_signal(&scribe.said);
+    uv_mutex_unlock(&scribe.lock);
+}
+
+void scribe_begin(void)
+{
+    uv_once(&scribe.once, init);
+    scribe.leave = false;
+    log_divert(take);
+}
+
+void scribe_end(int most_ms)
+{
+    uint64_t until = uv_hrtime() + (uint64_t)most_ms * 1000000, now;
+    if (!scribe.running) {
+        log_divert(log_write);
+        return;
+    }
+    uv_mutex_lock(&scribe.lock);
+    while (scribe.n && (now = uv_hrtime()) < until)
+        uv_cond_timedwait(&scribe.written, &scribe.lock, until - now);
+    bool hangs = scribe.n > 0;
+    scribe.leave = !hangs;
+    uv_cond_signal(&scribe.said);
+    uv_mutex_unlock(&scribe.lock);
+    if (hangs)
+        return;
+    uv_thread_join(&scribe.thread);
+    scribe.running = false;
+    log_divert(log_write);
+}
