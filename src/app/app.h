@@ -200,13 +200,13 @@ struct world {
     struct link apps;
     size_t n_apps, n_instances;
     struct map by_id, by_pid; /* id + 1, pid -> instance */
-    struct map abandoned;     /* stream -> outlet */
-    bool logs_stuck;          /* and that was said */
+    struct map *abandoned;    /* stream -> outlet; NULL: there was none */
     struct link environs;
     int64_t next_id;
 
     struct link births;         /* spawns whose pipes are open */
     bool spawning;              /* until there is none to do */
+    bool logs_stuck;            /* and that was said */
     struct link spawns, sweeps; /* instances with deferred work */
     struct link touched;        /* apps whose queue is to be looked at */
     uv_check_t worker;          /* deferred work, after the round's descriptors and children */
@@ -351,6 +351,7 @@ void outlet_abandon(struct outlet *o);
 enum { OUTLET_STUCK_MS = 5000 };   /* the pump is called stuck */
 void outlet_look(struct world *w); /* says once that it is, and once that it goes on */
 void outlet_free(struct outlet *o);
+void outlet_done_abandoned(struct world *w);
 void outlet_told(void *world, const struct pump_news *news);
 bool instance_has_outlets(const struct instance *in); /* all of them, open */
 void instance_outlet_opened(struct instance *in);     /* instance.c */

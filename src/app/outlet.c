@@ -115,24 +115,37 @@ static void forget(struct outlet *o)
 void outlet_abandon(struct outlet *o)
 {
     struct instance *in = o->in;
+    struct world *w = in->app->world;
     own_text path = instance_log_path(in, o->which);
     int bytes;
     if (os_pump_waiting(o->fds[0], &bytes) && bytes > 0)
         log_error(
             "%s %lld: log %s: not waited for; %d bytes more are lost unless its disk goes on before we end",
             in->app->spec->name, (long long)in->id, path, bytes);
-    map_put(&in->app->world->abandoned, o->stream, o);
+    if (!w->abandoned)
+        w->abandoned = xnew(struct map);
+    map_put(w->abandoned, o->stream, o);
     in->outlets[o->which] = NULL;
     o->in = NULL;
 }
 
 static void told_of_abandoned(struct world *w, const struct pump_news *news)
 {
-    struct outlet *o = map_get(&w->abandoned, news->stream);
+    struct outlet *o = w->abandoned ? map_get(w->abandoned, news->stream) : NULL;
     if (!o || news->type != PUMP_REMOVED)
         return;
-    map_remove(&w->abandoned, news->stream);
+    map_remove(w->abandoned, news->stream);
     outlet_free(o);
+}
+
+void outlet_done_abandoned(struct world *w)
+{
+    for (size_t i = 0; w->abandoned && i < w->abandoned->cap; i++)
+        if (w->abandoned->slots[i].key)
+            outlet_free(w->abandoned->slots[i].value);
+    if (w->abandoned)
+        map_done(w->abandoned);
+    free(w->abandoned);
 }
 
 void outlet_look(struct world *w)

@@ -81,10 +81,7 @@ void world_done(struct world *w)
     strays_done(&w->strays);
     for (int i = 0; i < TRANSIT_FDS; i++)
         fd_done(&w->transit[i]);
-    for (size_t i = 0; i < w->abandoned.cap; i++)
-        if (w->abandoned.slots[i].key)
-            outlet_free(w->abandoned.slots[i].value);
-    map_done(&w->abandoned);
+    outlet_done_abandoned(w);
     map_done(&w->by_id);
     map_done(&w->by_pid);
     w->settings = settings_free(w->settings);

@@ -5,26 +5,27 @@
 #include <string.h>
 #include <uv.h>
 
-#include "base/log.h"
+#include "base/mem.h"
 
 enum { ROOM = 128 << 10, STACK = 128 << 10 };
 
 static struct {
-    uv_once_t once;
     uv_mutex_t lock;
     uv_cond_t said, written;
     size_t done, n; /* lines[done..n] wait; both are 0 when none does */
     unsigned lost;  /* lines */
     bool leave;
-    char lines[ROOM];
+    char *lines; /* NULL: nothing was said yet */
 
     /* the owner's */
     bool running;
     uv_thread_t thread;
-} scribe = { .once = UV_ONCE_INIT };
+} scribe;
 
+/* The room costs no memory until it is used. */
 static void init(void)
 {
+    scribe.lines = xmalloc(ROOM);
     uv_mutex_init(&scribe.lock);
     uv_cond_init(&scribe.said);
     uv_cond_init(&scribe.written);
@@ -74,8 +75,10 @@ static unsigned take_lost(void)
     return lost;
 }
 
-static void take(const char *line, size_t len)
+void scribe_take(const char *line, size_t len)
 {
+    if (!scribe.lines)
+        init();
     unsigned lost = take_lost();
     if (lost)
         log_warn("%u lines of this log were lost: it could not be written", lost);
@@ -92,13 +95,6 @@ static void take(const char *line, size_t len)
     }
     uv_cond_signal(&scribe.said);
     uv_mutex_unlock(&scribe.lock);
-}
-
-void scribe_begin(void)
-{
-    uv_once(&scribe.once, init);
-    scribe.leave = false;
-    log_divert(take);
 }
 
 void scribe_end(int most_ms)
@@ -118,6 +114,6 @@ void scribe_end(int most_ms)
     if (hangs)
         return;
     uv_thread_join(&scribe.thread);
-    scribe.running = false;
+    scribe.running = scribe.leave = false;
     log_divert(log_write);
 }

@@ -16,7 +16,7 @@ static void begin(void)
     check_int(pipe(ends), 0);
     dup2(ends[1], STDERR_FILENO);
     close(ends[1]);
-    scribe_begin();
+    log_divert(scribe_take);
 }
 
 /* Nobody writes any more: what stands in the pipe. */

@@ -296,7 +296,7 @@ int daemon_run(const struct daemon_options *o)
     keeper_link_say(d.world.keeper, KEEP_UP);
     fault_point("adopt.up");
     log_info("velosd is up: home %s, %zu apps, keeper %d", d.home, d.world.n_apps, (int)d.world.keeper_pid);
-    scribe_begin();
+    log_divert(scribe_take);
     d.up = true;
     if (d.orphaned)
         become_keeper(&d);
