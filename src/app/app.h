@@ -348,8 +348,9 @@ void outlet_close(struct outlet *o);   /* drains; the instance hears through ins
 /* After outlet_close(), when the pump is stuck: the instance has it no longer. What is in the pipe is written
  * if the disk goes on before we end. */
 void outlet_abandon(struct outlet *o);
-enum { OUTLET_STUCK_MS = 5000 };   /* the pump is called stuck */
-void outlet_look(struct world *w); /* says once that it is, and once that it goes on */
+enum { OUTLET_STUCK_MS = 5000 }; /* the pump is called stuck */
+/* Says once that it is, and once that it goes on. False: it has nothing to do. */
+bool outlet_look(struct world *w);
 void outlet_free(struct outlet *o);
 void outlet_done_abandoned(struct world *w);
 void outlet_told(void *world, const struct pump_news *news);

@@ -76,6 +76,7 @@ int outlet_open(struct instance *in, int which, struct err *e)
         return err_sys(e, "log pipe");
     need_transit(in->app->world);
     make(in, which, fds, PUMP_OR_FAIL);
+    world_sample(in->app->world); /* which sees whether that hangs */
     return 0;
 }
 
@@ -148,21 +149,23 @@ void outlet_done_abandoned(struct world *w)
     free(w->abandoned);
 }
 
-void outlet_look(struct world *w)
+bool outlet_look(struct world *w)
 {
     uint64_t stream;
-    bool stuck = pump_stuck_for(w->pump, &stream) >= OUTLET_STUCK_MS;
+    int64_t busy = pump_busy_for(w->pump, &stream);
+    bool stuck = busy >= OUTLET_STUCK_MS;
     const struct outlet *o = stuck ? find(w, stream) : NULL;
     if (stuck == w->logs_stuck)
-        return;
+        return busy >= 0;
     w->logs_stuck = stuck;
     if (!stuck) {
         log_info("logs are written again");
-        return;
+        return busy >= 0;
     }
     own_text path = o ? instance_log_path(o->in, o->which) : NULL;
     log_error("logs are not written: %s%s hangs (said once); apps go on until their pipes are full",
               path ? "the disk of " : "a disk", path ? path : "");
+    return true;
 }
 
 static void say_note(const struct outlet *o, const char *path, const struct pump_news *news)

@@ -95,10 +95,10 @@ static void on_sample(uv_timer_t *t)
     struct world *w = container_of(t, struct world, sample);
     struct instance **ask = xcalloc(w->n_instances, sizeof(struct instance *));
     size_t n = collect(w, ask);
-    outlet_look(w);
+    bool writing = outlet_look(w);
     if (n)
         look_at_all(w, ask, n);
-    else
+    else if (!writing)
         uv_timer_stop(t); /* nothing runs: nothing ticks */
     free(ask);
 }

@@ -47,6 +47,13 @@ static void show_script(struct json_out *j, const struct instance *in)
         json_str(j, "script", s->script);
 }
 
+static const char *reason_of(const struct instance *in)
+{
+    if (in->life == LIFE_STARTING && !in->pid && in->app->world->logs_stuck)
+        return "waits for its log file: a disk hangs (velosd.log says which)";
+    return in->reason;
+}
+
 static void row_members(struct json_out *j, const struct instance *in)
 {
     const struct app_spec *s = in->app->spec;
@@ -69,7 +76,7 @@ static void row_members(struct json_out *j, const struct instance *in)
     json_int(j, "restarts", in->restarts);
     json_int(j, "unstable_restarts", policy_unstable_now(s, &in->memory, uptime));
     show_exit(j, in->has_exited && in->last_exit.known ? &in->last_exit : NULL);
-    json_str(j, "reason", in->reason);
+    json_str(j, "reason", reason_of(in));
     json_flag(j, "watching", s->watch);
     json_str(j, "interpreter", in->interpreter ? in->interpreter : s->interpreter);
     show_script(j, in);

@@ -226,16 +226,16 @@ void pump_hurry(struct pump *p, uint64_t stream)
     send_order(p, (struct order){ .type = ORDER_HURRY, .stream = stream });
 }
 
-int64_t pump_stuck_for(struct pump *p, uint64_t *stream)
+int64_t pump_busy_for(struct pump *p, uint64_t *stream)
 {
     struct works_pulse now = works_pulse(p->works);
     int64_t at = time_mono_ms();
     *stream = now.stream;
-    if (now.turn != p->seen || !now.busy) {
+    if (now.turn != p->seen) {
         p->seen = now.turn;
         p->seen_at = at;
     }
-    return at - p->seen_at;
+    return now.busy ? at - p->seen_at : -1;
 }
 
 void pump_use_transit(struct pump *p, const int fds[TRANSIT_FDS])

@@ -63,10 +63,10 @@ void pump_change(struct pump *p, uint64_t stream, const struct pump_target *to);
 void pump_remove(struct pump *p, uint64_t stream);
 void pump_hurry(struct pump *p, uint64_t stream); /* what is in the pipe goes to the file without a rest */
 
-/* ms since the thread last came on, as far as can be told: this was asked twice meanwhile, and it is still at
- * the same piece of work (a disk that hangs). 0: it moves, or has nothing to do. *stream: whose it is; 0:
+/* For how long (ms) the thread has been at the same piece of work, as far as can be told: since the first
+ * time this was asked meanwhile. Much: a disk hangs. -1: it has nothing to do. *stream: whose it is; 0:
  * none's. */
-int64_t pump_stuck_for(struct pump *p, uint64_t *stream);
+int64_t pump_busy_for(struct pump *p, uint64_t *stream);
 
 /* Both answer with PUMP_DONE. The file need not be any stream's. */
 void pump_flush(struct pump *p, uint64_t ticket, const struct pump_target *to);

@@ -106,7 +106,7 @@ def test_delete_while_a_log_hangs(velos, frozen):
     velos.run("send", "a", "the end")
     velos.run("delete", "a", timeout=15)
     other = velos.popen("start", "talks.sh", "--name", "a", "--", 2)  # waits for its log
-    eventually(lambda: "a" in velos.list(), "the next of that name")
+    eventually(lambda: "waits for its log file: a disk hangs" in (velos.list().get("a", {}).get("reason") or ""), "it is said", 20)
     frozen.thaw()
     assert other.wait(10 * SLOW) == 0
     velos.wait_log("a", "begin 2")
