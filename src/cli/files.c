@@ -21,10 +21,16 @@ bool files_is_there(const char *word)
     return stat(word, &st) == 0 && (strchr(word, '/') || !S_ISDIR(st.st_mode));
 }
 
-int files_check_pm2(const char *word, struct err *e)
+/* A list of apps for PM2. */
+static bool is_pm2s(const char *word)
 {
     const char *base = path_base(word);
-    if (!(text_starts(base, "ecosystem.") || text_starts(base, "pm2.config.")) || !files_is_there(word))
+    return text_starts(base, "ecosystem.") || text_starts(base, "pm2.config.");
+}
+
+int files_check_pm2(const char *word, struct err *e)
+{
+    if (!is_pm2s(word) || !files_is_there(word))
         return 0;
     err_set(e, ERR_CONFIG, "%s: a list of apps for PM2, which velos does not read", word);
     return err_hint(e, "velos init writes a velos.toml to put them into; --interpreter runs it as a program");
@@ -140,6 +146,14 @@ int files_read_words(struct cli *c, struct config *files, char ***select, struct
             return status;
     }
     return files_check_opts(c, files, e);
+}
+
+int files_explain(const struct cli *c, struct err *e)
+{
+    for (const char **w = c->args.words; e->code == ERR_NOT_FOUND && *w; w++)
+        if (!files_is_there(*w) && (strcmp(path_ext(*w), ".toml") == 0 || is_pm2s(*w)))
+            return err_hint(e, "nor is there a file %s here", *w);
+    return -1;
 }
 
 int files_check_opts(const struct cli *c, const struct config *files, struct err *e)

@@ -28,6 +28,9 @@ must_check int files_load(struct cli *c, const char *path, struct config *to);
  * is wrong in a file shown, the exit status; or -1, also where --only or --env have no file. */
 must_check int files_read_words(struct cli *c, struct config *files, char ***select, struct err *e);
 
+/* To an error from a command on such words: what was taken for an app's name was meant as a file. -1. */
+int files_explain(const struct cli *c, struct err *e);
+
 /* --only and --env choose from files: ERR_USAGE when there are none, or when --only names nobody. */
 must_check int files_check_opts(const struct cli *c, const struct config *files, struct err *e);
 must_check int files_check_only(const struct cli *c, struct err *e); /* the latter alone */

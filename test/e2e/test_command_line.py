@@ -280,3 +280,12 @@ def test_a_list_for_pm2(velos):
     for command in ("start", "stop", "restart", "reload", "delete"):
         assert "a list of apps for PM2" in velos.fails(2, command, "ecosystem.config.js").err
     assert velos.processes() == {}
+
+
+def test_a_file_that_is_not_there(velos):
+    """Taken for the name of an app: there is none, nor a file."""
+    velos.run("ping")
+    for command in ("stop", "restart", "reload", "delete"):
+        for word in ("velos.toml", "ecosystem.config.js"):
+            assert f"hint: nor is there a file {word} here" in velos.fails(3, command, word).err
+        assert "nor is there" not in velos.fails(3, command, "api").err

@@ -17,7 +17,7 @@ static int ask(struct cli *c, const char *method, const struct config *files, ch
     int status = cli_act(c, method, params.data, NULL, e);
     if (status < 0 && e->code == ERR_NOT_FOUND && files->len)
         err_hint(e, "velos start with the file starts those of its apps that are not there");
-    return status;
+    return status < 0 ? files_explain(c, e) : status;
 }
 
 static int run(struct cli *c, const char *method, struct err *e)

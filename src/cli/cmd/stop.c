@@ -44,7 +44,8 @@ static int run(struct cli *c, const char *method, const char *said, struct err *
     if (status != 0)
         return status;
     own_text params = cli_select(c, (const char *const *)select);
-    return cli_act(c, method, params, said, e);
+    status = cli_act(c, method, params, said, e);
+    return status < 0 ? files_explain(c, e) : status;
 }
 
 static int stop_run(struct cli *c, struct err *e)
