@@ -17,6 +17,7 @@ struct daemon {
     struct events events;
     struct link ops, log_works;
     uint64_t next_log_work;
+    uv_timer_t *sync_due; /* NULL: log.files was never asked for */
 
     struct save *saving, *save_next; /* state.c: being written, and waiting for that; or NULL */
     uv_timer_t save_due, progress_due, trim_due;

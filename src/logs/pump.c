@@ -216,6 +216,14 @@ void pump_reopen(struct pump *p, uint64_t ticket, const struct pump_target *to)
     send_order(p, order_of(ORDER_REOPEN, ticket, to));
 }
 
+void pump_sync(struct pump *p, uint64_t ticket)
+{
+    if (p->running)
+        send_order(p, (struct order){ .type = ORDER_SYNC, .stream = ticket });
+    else
+        tell(p, &(struct pump_news){ .type = PUMP_DONE, .stream = ticket });
+}
+
 void pump_remove(struct pump *p, uint64_t stream)
 {
     send_order(p, (struct order){ .type = ORDER_REMOVE, .stream = stream });

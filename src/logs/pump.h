@@ -23,7 +23,7 @@ enum pump_news_type {
     PUMP_DROPPED, /* so many by now; at most once a second */
     PUMP_BETTER,  /* writing works again: dropped bytes so far */
     PUMP_NOTE,    /* somebody else did something to the file, or it cannot be rotated: note, error */
-    PUMP_DONE,    /* a flush or reopen, by its ticket in `stream`: bytes that were freed, error */
+    PUMP_DONE,    /* a sync, flush or reopen, by its ticket in `stream`: bytes that were freed, error */
 };
 struct pump_news {
     enum pump_news_type type;
@@ -68,6 +68,8 @@ void pump_hurry(struct pump *p, uint64_t stream); /* what is in the pipe goes to
  * none's. */
 int64_t pump_busy_for(struct pump *p, uint64_t *stream);
 
-/* Both answer with PUMP_DONE. The file need not be any stream's. */
+/* All three answer with PUMP_DONE. Once what is in the pipes now is in the files. */
+void pump_sync(struct pump *p, uint64_t ticket);
+/* The file need not be any stream's. */
 void pump_flush(struct pump *p, uint64_t ticket, const struct pump_target *to);
 void pump_reopen(struct pump *p, uint64_t ticket, const struct pump_target *to);

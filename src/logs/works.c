@@ -14,6 +14,7 @@
 #include "logs/names.h"
 #include "logs/sinks.h"
 #include "logs/stream.h"
+#include "os/pump.h"
 #include "os/ready.h"
 
 enum {
@@ -484,6 +485,21 @@ static void reopen(struct works *w, const struct order *o)
     report(w, (struct pump_news){ .type = PUMP_DONE, .stream = o->stream, .error = error });
 }
 
+/* What is in pipes now; of a line without an end as much as its turn would have moved. */
+static void sync_all(struct works *w, const struct order *o)
+{
+    int waiting;
+    w->mono_us = read_clocks(w);
+    for (size_t i = 0; w->begun && i < w->streams.cap; i++) {
+        struct stream *st = w->streams.slots[i].key ? w->streams.slots[i].value : NULL;
+        if (!st || !os_pump_waiting(st->fd, &waiting) || waiting == 0)
+            continue;
+        make_due(w, st);
+        move(w, st);
+    }
+    report(w, (struct pump_news){ .type = PUMP_DONE, .stream = o->stream });
+}
+
 void works_obey(struct works *w, struct order *o)
 {
     begin_turn(w, o->stream);
@@ -505,6 +521,9 @@ void works_obey(struct works *w, struct order *o)
         break;
     case ORDER_REOPEN:
         reopen(w, o);
+        break;
+    case ORDER_SYNC:
+        sync_all(w, o);
         break;
     case ORDER_TRANSIT:
         use_transit(w, o);

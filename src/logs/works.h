@@ -9,6 +9,7 @@ enum order_type {
     ORDER_HURRY,
     ORDER_FLUSH,
     ORDER_REOPEN,
+    ORDER_SYNC,
     ORDER_TRANSIT,
     ORDER_BEGIN,
     ORDER_END

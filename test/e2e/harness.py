@@ -293,9 +293,13 @@ class Velos:
             return ""
 
     def wait_log(self, name: str, pattern: str, stream: str = "out", deadline: float = 10) -> re.Match[str]:
-        return eventually(
-            lambda: re.search(pattern, self.log(name, stream), re.M), f"{pattern!r} in the {stream} log of {name}", deadline
-        )
+        """In whole lines: an unbuffered print() writes its newline by itself."""
+
+        def found():
+            text = self.log(name, stream)
+            return re.search(pattern, text[: text.rfind("\n") + 1], re.M)
+
+        return eventually(found, f"{pattern!r} in the {stream} log of {name}", deadline)
 
     def daemon_log(self) -> str:
         path = self.home / "velosd.log"

@@ -265,7 +265,7 @@ def test_new_settings_that_cannot_start_are_not_taken(velos):
     assert "gone.env: No such file or directory; it was left as it is" in result.err
     assert velos.pid("a") == pid
     os.kill(pid, signal.SIGKILL)
-    eventually(lambda: velos.pid("a") not in (None, pid), "it is back, with the settings it had")
+    eventually(lambda: velos.app("a")["pid"] not in (None, pid), "it is back, with the settings it had")
 
 
 def test_info_masks(velos):

@@ -50,6 +50,19 @@ def test_tail_of_both_streams(velos):
     assert "err 40" in err_only and "out 40" not in err_only
 
 
+def test_what_was_written_before_is_there(velos):
+    """Bytes rest in the pipe for a moment; who asks for the files finds them there."""
+    os.mkfifo(velos.work / "wrote")
+    velos.write("app.sh", "while read line; do echo $line; echo >wrote; done\n")
+    velos.run("start", "app.sh")
+    with velos.rpc() as rpc:
+        for i in range(50):
+            rpc.call("app.send", select=["app"], line=f"line {i}")
+            assert (velos.work / "wrote").read_text() == "\n"
+            (path,) = (file["path"] for file in rpc.call("log.files")["files"] if file["stream"] == "out")
+            assert open(path).read().endswith(f"line {i}\n")
+
+
 def test_raw_is_the_bytes(velos):
     talker(velos, "printf 'one\\ttab\\n\\033[31mred\\033[0m\\nno newline at the end'\n")
     assert velos.run("logs", "talk", "--raw", "--out").out == "one\ttab\n\033[31mred\033[0m\nno newline at the end"

@@ -133,7 +133,7 @@ def test_a_crash_loop_ends_after_15(velos):
     assert re.search(r"exit code 1, 15 times in \d", velos.run("list").out)
     text = velos.run("info", "loop").out
     assert re.search(r"^ *reason +exit code 1, 15 times in \d", text, re.M), text
-    assert velos.log("loop", "error") == "words\n" * 15
+    eventually(lambda: velos.log("loop", "error") == "words\n" * 15, "all of them")
     assert "words" in text and "words" in velos.run("list").out, "its last words"
     assert ends(velos, "loop") == [("exit", 1, None)] * 15
 

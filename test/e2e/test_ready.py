@@ -212,7 +212,7 @@ def test_shutdown_message(velos, message):
     velos.wait_log("polite", "^up$")
     velos.run("stop", "polite")
     expected = json.dumps(json.loads(message or '{"type":"shutdown"}'), separators=(",", ":"))
-    assert velos.log("polite").splitlines() == ["up", f"message {expected}", "bye"]
+    eventually(lambda: velos.log("polite").splitlines() == ["up", f"message {expected}", "bye"], "heard, and obeyed")
     (life,) = info(velos, "polite")["lives"]
     assert (life["cause"], life["exit_code"], life["exit_signal"]) == ("manual", 4, None)
 

@@ -319,7 +319,7 @@ def test_kill_signal(velos, word, name):
     velos.run("start", "app.py", *(["--kill-signal", word] if word else []))
     velos.wait_log("app", "^up$")
     velos.run("stop", "app")
-    assert velos.log("app").splitlines() == ["up", f"got {name}"]
+    eventually(lambda: velos.log("app").splitlines() == ["up", f"got {name}"], "that signal alone")
     life = last_life(velos, "app")
     assert (life["cause"], life["exit_code"]) == ("manual", getattr(signal, name))
 

@@ -5,14 +5,15 @@
 
 typedef void write_row(struct json_out *j, struct instance *in);
 
-static void answer_rows(struct request *r, const char *member, write_row *row)
+/* The caller frees; NULL: it is answered, with an error. */
+static char *write_rows(struct request *r, const char *member, write_row *row)
 {
     struct selection s = { 0 };
     struct err e;
     const json_t *select = json_object_get(r->params, "select");
     if (select_apps(&r->daemon->world, select, &s, &e) < 0) {
         request_error(r, &e);
-        return;
+        return NULL;
     }
     own_buf json = { 0 };
     struct json_out j = JSON_OUT(&json);
@@ -25,7 +26,14 @@ static void answer_rows(struct request *r, const char *member, write_row *row)
     json_close(&j, ']');
     json_close(&j, '}');
     selection_done(&s);
-    request_result(r, json.data);
+    return buf_steal(&json);
+}
+
+static void answer_rows(struct request *r, const char *member, write_row *row)
+{
+    own_text rows = write_rows(r, member, row);
+    if (rows)
+        request_result(r, rows);
 }
 
 void req_app_list(struct request *r)
@@ -55,5 +63,7 @@ static void write_files(struct json_out *j, struct instance *in)
 
 void req_log_files(struct request *r)
 {
-    answer_rows(r, "files", write_files);
+    char *rows = write_rows(r, "files", write_files);
+    if (rows)
+        log_work_sync(r, rows);
 }

@@ -1,4 +1,5 @@
-/* log.flush, log.reopen: the pump's work; the answer comes once it has said that all files are done. */
+/* log.flush, log.reopen, and what log.files waits for: the pump's work; the answer comes once it has said
+ * that all files are done. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,8 +21,10 @@ struct log_work {
     struct part *parts;
     size_t n, open; /* apps; files the pump has not answered for yet */
     char **paths;   /* each once: streams and instances may share */
+    char *result;   /* log.files: its answer; or NULL */
 };
 
+enum { SYNC_MS = 100 };
 enum { PARTS_MOST = 1 << 20 }; /* a ticket is the work's number and the app's place in it */
 
 static void work_free(struct log_work *w)
@@ -33,6 +36,7 @@ static void work_free(struct log_work *w)
     list_remove(&w->link);
     strv_free(w->paths);
     free(w->parts);
+    free(w->result);
     free(w->id);
     free(w);
 }
@@ -59,6 +63,13 @@ static void answer_when_done(struct daemon *d, struct log_work *w)
     struct json_out j = JSON_OUT(&json);
     if (w->open)
         return;
+    if (w->result) {
+        answer_result(d, w->conn, w->id, w->result);
+        work_free(w);
+        if (list_empty(&d->log_works))
+            uv_timer_stop(d->sync_due);
+        return;
+    }
     json_open(&j, NULL, '{');
     json_open(&j, "apps", '[');
     for (size_t i = 0; i < w->n; i++)
@@ -85,10 +96,57 @@ void log_work_done(void *daemon, const struct pump_news *news)
     }
 }
 
+static void sync_closed(uv_handle_t *h)
+{
+    free(h);
+}
+
 void log_works_free(struct daemon *d)
 {
+    if (d->sync_due)
+        uv_close((uv_handle_t *)steal(d->sync_due), sync_closed);
     list_each_safe (l, &d->log_works)
         work_free(container_of(l, struct log_work, link));
+}
+
+static struct log_work *work_new(struct request *r, size_t parts)
+{
+    struct daemon *d = r->daemon;
+    struct log_work *w = xnew(struct log_work);
+    w->number = ++d->next_log_work;
+    w->conn = r->conn->number;
+    w->id = r->id ? xstrdup(r->id) : NULL;
+    w->parts = xcalloc(parts, sizeof(*w->parts));
+    list_append(&d->log_works, &w->link);
+    return w;
+}
+
+static void on_sync_due(uv_timer_t *t)
+{
+    struct daemon *d = t->data;
+    list_each_safe (l, &d->log_works) {
+        struct log_work *w = container_of(l, struct log_work, link);
+        if (!w->result)
+            continue;
+        w->open = 0;
+        answer_when_done(d, w);
+    }
+}
+
+void log_work_sync(struct request *r, char *take_result)
+{
+    struct daemon *d = r->daemon;
+    struct log_work *w = work_new(r, 1);
+    w->result = take_result;
+    w->n = w->open = 1;
+    pump_sync(d->world.pump, w->number * PARTS_MOST);
+    if (!d->sync_due) {
+        d->sync_due = xnew(uv_timer_t);
+        uv_timer_init(&d->loop, d->sync_due);
+        d->sync_due->data = d;
+    }
+    if (!uv_is_active((uv_handle_t *)d->sync_due))
+        uv_timer_start(d->sync_due, on_sync_due, SYNC_MS, 0);
 }
 
 typedef void order(struct pump *p, uint64_t ticket, const struct pump_target *to);
@@ -117,12 +175,7 @@ static void work(struct request *r, order *give)
         request_error(r, &e);
         return;
     }
-    struct log_work *w = xnew(struct log_work);
-    w->number = ++d->next_log_work;
-    w->conn = r->conn->number;
-    w->id = r->id ? xstrdup(r->id) : NULL;
-    w->parts = xcalloc(s.n + 1, sizeof(*w->parts));
-    list_append(&d->log_works, &w->link);
+    struct log_work *w = work_new(r, s.n + 1);
     for (w->n = 0; w->n < s.n; w->n++) {
         const struct app *a = s.apps[w->n];
         w->parts[w->n].name = xstrdup(a->spec->name);
