@@ -346,8 +346,9 @@ struct pump_target outlet_target(const struct instance *in, int which, char **ta
 const char *outlet_trouble(int error); /* in words */
 void outlet_close(struct outlet *o);   /* drains; the instance hears through instance_outlet_closed */
 /* After outlet_close(), when the pump is stuck: the instance has it no longer. What is in the pipe is written
- * if the disk goes on before we end. */
-void outlet_abandon(struct outlet *o);
+ * if the disk goes on before we end. False: one of its number was left behind already (an app that was
+ * deleted, resurrected and deleted again). */
+bool outlet_abandon(struct outlet *o);
 enum { OUTLET_STUCK_MS = 5000 }; /* the pump is called stuck */
 /* Says once that it is, and once that it goes on. False: it has nothing to do. */
 bool outlet_look(struct world *w);

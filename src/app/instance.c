@@ -594,16 +594,14 @@ static void await_outlets(struct instance *in)
 /* A slow disk is waited for, one that hangs is not. */
 static void look_at_closing(struct instance *in)
 {
-    struct world *w = in->app->world;
-    outlet_look(w);
-    if (!w->logs_stuck) {
+    outlet_look(in->app->world);
+    bool gone = in->app->world->logs_stuck;
+    for (int i = 0; i < OUTLET_N && gone; i++)
+        gone = !in->outlets[i] || outlet_abandon(in->outlets[i]);
+    if (gone)
+        instance_outlet_closed(in);
+    else
         await_outlets(in);
-        return;
-    }
-    for (int i = 0; i < OUTLET_N; i++)
-        if (in->outlets[i])
-            outlet_abandon(in->outlets[i]);
-    instance_outlet_closed(in);
 }
 
 void instance_close(struct instance *in)

@@ -113,10 +113,17 @@ static void forget(struct outlet *o)
     outlet_free(o);
 }
 
-void outlet_abandon(struct outlet *o)
+static struct outlet *find_abandoned(const struct world *w, uint64_t stream)
+{
+    return w->abandoned ? map_get(w->abandoned, stream) : NULL;
+}
+
+bool outlet_abandon(struct outlet *o)
 {
     struct instance *in = o->in;
     struct world *w = in->app->world;
+    if (find_abandoned(w, o->stream))
+        return false;
     own_text path = instance_log_path(in, o->which);
     int bytes;
     if (os_pump_waiting(o->fds[0], &bytes) && bytes > 0)
@@ -128,15 +135,19 @@ void outlet_abandon(struct outlet *o)
     map_put(w->abandoned, o->stream, o);
     in->outlets[o->which] = NULL;
     o->in = NULL;
+    return true;
 }
 
-static void told_of_abandoned(struct world *w, const struct pump_news *news)
+/* Until it is removed all news of its number are its own, also when the app has been resurrected meanwhile.
+ */
+static bool told_of_abandoned(struct world *w, const struct pump_news *news)
 {
-    struct outlet *o = w->abandoned ? map_get(w->abandoned, news->stream) : NULL;
-    if (!o || news->type != PUMP_REMOVED)
-        return;
-    map_remove(w->abandoned, news->stream);
-    outlet_free(o);
+    struct outlet *o = find_abandoned(w, news->stream);
+    if (o && news->type == PUMP_REMOVED) {
+        map_remove(w->abandoned, news->stream);
+        outlet_free(o);
+    }
+    return o;
 }
 
 void outlet_done_abandoned(struct world *w)
@@ -208,11 +219,11 @@ void outlet_told(void *world, const struct pump_news *news)
         w->log_done(w->arg, news);
         return;
     }
-    struct outlet *o = find(w, news->stream);
-    if (!o) {
-        told_of_abandoned(w, news);
+    if (told_of_abandoned(w, news))
         return;
-    }
+    struct outlet *o = find(w, news->stream);
+    if (!o)
+        return;
     struct instance *in = o->in;
     own_text path = instance_log_path(in, o->which);
     switch (news->type) {

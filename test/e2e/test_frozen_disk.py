@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from harness import BINARIES, SLOW, eventually
+from harness import BINARIES, SLOW, descriptors, eventually
 
 FIFREEZE, FITHAW = 0xC0045877, 0xC0045878  # linux/fs.h
 
@@ -50,8 +50,9 @@ def frozen(velos):
     disk = FreezingDisk(velos.work / "image", velos.home)
     yield disk
     disk.thaw()
-    velos.run("kill", check=False)
+    wrong = velos.clean_up()  # while velosd.log is there
     eventually(lambda: subprocess.run(["umount", str(disk.path)], capture_output=True).returncode == 0, "unmounted")
+    assert not wrong, wrong
 
 
 def test_a_frozen_home(velos, frozen):
@@ -112,3 +113,29 @@ def test_delete_while_a_log_hangs(velos, frozen):
     velos.wait_log("a", "begin 2")
     assert velos.log("a") == "begin 1\nthe end\nbegin 2\n"
     velos.wait_said("logs are written again")
+
+
+def test_deleted_and_resurrected_while_a_log_hangs(velos, frozen):
+    """The next of an instance has its number, and the one before is still in the hands of the thread that hangs."""
+    velos.write("talks.sh", "echo begin\nread line\necho $line\nsleep 1000\n")
+    velos.run("start", "talks.sh", "--name", "a")
+    velos.wait_log("a", "begin")
+    velos.run("save")
+    frozen.freeze()
+    velos.run("send", "a", "the end")
+    velos.run("delete", "a", timeout=15)
+    other = velos.popen("resurrect")
+    eventually(lambda: "a" in velos.list(), "the next of that number")
+    frozen.thaw()
+    assert other.wait(10 * SLOW) == 0
+    velos.run("send", "a", "more")
+    eventually(lambda: velos.log("a") == "begin\nthe end\nbegin\nmore\n", "nothing is lost, nothing mixed up")
+    before = velos.pid("a")
+    velos.run("restart", "a")
+    assert velos.pid("a") != before
+    daemon = velos.daemon()
+    open_now = descriptors(daemon["pid"])
+    assert daemon["adoptions"] == 0
+    velos.run("delete", "a")
+    gone = {fd: where for fd, where in open_now.items() if fd not in descriptors(daemon["pid"])}
+    assert len([1 for where in gone.values() if "pipe" in where]) == 6, f"both ends of three pipes: {gone}"
