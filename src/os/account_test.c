@@ -8,11 +8,24 @@
 #include "base/file.h"
 #include "base/unit.h"
 
+static char dir[] = "/tmp/velos-account-XXXXXX";
+
+static void remove_getent(void)
+{
+    own_text program = path_join(dir, "getent");
+    unlink(program);
+    rmdir(dir);
+}
+
 /* What NSS would know and /etc/passwd does not: a getent of ours, before the system's. */
 static void with_getent(const char *body)
 {
-    char dir[] = "/tmp/velos-account-XXXXXX";
-    check(mkdtemp(dir));
+    static bool made;
+    if (!made) {
+        check(mkdtemp(dir));
+        atexit(remove_getent);
+    }
+    made = true;
     own_text program = path_join(dir, "getent");
     own_text path = xasprintf("%s:%s", dir, getenv("PATH"));
     FILE *f = fopen(program, "w");
