@@ -157,7 +157,7 @@ void outlet_done_abandoned(struct world *w)
             outlet_free(w->abandoned->slots[i].value);
     if (w->abandoned)
         map_done(w->abandoned);
-    free(w->abandoned);
+    free(steal(w->abandoned)); /* the pump may still tell something: on_reports() in the loop's last round */
 }
 
 bool outlet_look(struct world *w)
