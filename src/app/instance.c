@@ -586,7 +586,6 @@ void instance_outlet_failed(struct instance *in, const char *path, int error)
 
 static void await_outlets(struct instance *in)
 {
-    outlet_look(in->app->world);
     in->deadline = time_mono_ms() + OUTLET_STUCK_MS;
     timer_set(in);
 }
@@ -613,10 +612,12 @@ void instance_close(struct instance *in)
             outlet_close(in->outlets[i]);
             open = true;
         }
-    if (open)
-        await_outlets(in);
-    else
+    if (!open) {
         instance_outlet_closed(in);
+        return;
+    }
+    outlet_look(in->app->world); /* where the pump is now: in a while it is to be elsewhere */
+    await_outlets(in);
 }
 
 void instance_outlet_closed(struct instance *in)

@@ -400,8 +400,9 @@ static void drain(struct works *w, struct stream *st)
 {
     read_clocks(w);
     st->hurried = true;
-    while (stream_move(&w->flow, st) > 0) {
-    }
+    do
+        begin_turn(w, st->id);
+    while (stream_move(&w->flow, st) > 0);
     list_remove(&st->waiting);
 }
 

@@ -42,6 +42,12 @@ class StallingDisk:
         self.waiting.clear()
         self.go.clear()
 
+    def let_one_through(self):
+        """Of who waits; it goes on to be stalled."""
+        self.waiting.clear()
+        self.go.set()
+        self.go.clear()
+
     def resume(self):
         self.go.set()
 

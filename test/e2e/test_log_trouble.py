@@ -308,6 +308,29 @@ def test_a_stalled_disk_delays_nobody(velos, stalling, ledger, where, burst):
     eventually(lambda: b"fast %d " % velos.pid("fast") in bytes(stalling.files[2]), "the log goes on", 20)
 
 
+def test_a_slow_disk_is_waited_for(velos, stalling):
+    """A write takes a second, all of them more than the five after which a log that hangs is left behind."""
+    names = [f"app{i}" for i in range(7)]
+    velos.write("talks.sh", "echo begin\nread line\necho $line\nsleep 1000\n")
+    for name in names:
+        velos.run("start", "talks.sh", "--name", name, "--out-file", stalling.path / name)
+        eventually(lambda name=name: (stalling.path / name).stat().st_size == 6, "it has begun")
+    stalling.stall("app*")
+    for name in names:
+        velos.run("send", name, f"end of {name}")
+    begin = time.monotonic()
+    deleting = velos.popen("delete", "all")
+    while deleting.poll() is None:
+        assert time.monotonic() - begin < 60
+        if stalling.waiting.wait(0.1):
+            time.sleep(0.9)  # nothing is awaited: it is slow
+            stalling.let_one_through()
+    assert deleting.returncode == 0 and time.monotonic() - begin > 6
+    assert [bytes(stalling.files[stalling.names[name]]).decode() for name in names] == [f"begin\nend of {name}\n" for name in names]
+    assert "not waited for" not in velos.daemon_log() and "logs are not written" not in velos.daemon_log()
+    stalling.resume()
+
+
 def test_a_stalled_disk_does_not_keep_us(velos, stalling, ledger):
     logger(velos, ledger, stalling.path / "out.log")
     eventually(lambda: (stalling.path / "out.log").stat().st_size > 1000, "it is written")
