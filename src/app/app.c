@@ -5,6 +5,7 @@
 
 #include "app/entry.h"
 #include "app/timetable.h"
+#include "app/token.h"
 #include "app/watching.h"
 #include "base/fault.h"
 #include "base/shared.h"
@@ -76,7 +77,8 @@ struct app *app_new_bare(struct world *w, struct app_spec *take_spec, const stru
     a->umask = o->umask;
     a->nofile = o->nofile;
     a->created = time_wall_ms();
-    shared_set(&a->token, o->token);
+    own_text recorded = token_record(TOKEN_START, o->token);
+    shared_set(&a->token, recorded);
     list_init(&a->requests);
     list_init(&a->touched);
     list_append(&w->apps, &a->link);
@@ -106,7 +108,8 @@ void app_grow(struct app *a, int wanted)
 
 void app_set_instances(struct app *a, int64_t n, const char *token)
 {
-    shared_set(&a->token, token);
+    own_text recorded = token_record(TOKEN_SCALE, token);
+    shared_set(&a->token, recorded);
     a->spec->instances = n;
     a->spec->set |= UINT64_C(1) << (key_find("instances") - keys);
     entry_put_app(a);

@@ -9,6 +9,7 @@
 #include "app/app.h"
 #include "app/entry.h"
 #include "app/strays.h"
+#include "app/token.h"
 #include "base/fault.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -349,9 +350,11 @@ bool instance_feed(struct instance *in, enum life_event ev, enum cause cause)
 
 void instance_command(struct instance *in, enum life_event ev, const char *token, bool retry)
 {
-    if (retry && token && text_equal(in->token, token))
+    char command = ev == EV_START ? TOKEN_START : ev == EV_STOP ? TOKEN_STOP : TOKEN_RESTART;
+    if (retry && token_matches(in->token, command, token))
         return;
-    shared_set(&in->token, token);
+    own_text recorded = token_record(command, token);
+    shared_set(&in->token, recorded);
     instance_feed(in, ev, CAUSE_MANUAL); /* the put of this very step carries the token */
 }
 

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "app/select.h"
+#include "app/token.h"
 #include "daemon/op.h"
 #include "daemon/show.h"
 #include "os/cpus.h"
@@ -107,8 +108,8 @@ void req_app_scale(struct request *r)
         struct err e;
         struct app *a = s.apps[i];
         int64_t wanted = json_get_int(r->params, "instances", 0);
-        if (r->retry && text_equal(a->token, r->token))
-            wanted = a->spec->instances; /* the daemon before us had begun */
+        if (r->retry && token_matches(a->token, TOKEN_SCALE, r->token))
+            wanted = app_instances_wanted(a->spec); /* the velosd before us had begun */
         else if (!json_object_get(r->params, "instances"))
             wanted = app_instances_wanted(a->spec) + json_get_int(r->params, "change", 0);
         else if (wanted == INSTANCES_MAX)
@@ -137,11 +138,14 @@ void req_app_env(struct request *r)
     for (size_t i = 0; i < s.n; i++) {
         struct err e;
         struct environ env = { 0 };
-        struct instance *in = s.apps[i]->instances[0];
+        const char *name = s.apps[i]->spec->name;
         json_open(&j, NULL, '{');
-        json_str(&j, "name", s.apps[i]->spec->name);
-        if (instance_environ(in, &env, &e) < 0) {
-            err_in(&e, "%s", s.apps[i]->spec->name);
+        json_str(&j, "name", name);
+        if (s.apps[i]->n == 0) { /* the last instance of an app that is being deleted may be gone */
+            err_set(&e, ERR_NOT_FOUND, "%s: is being deleted", name);
+            proto_write_error(&j, "error", &e);
+        } else if (instance_environ(s.apps[i]->instances[0], &env, &e) < 0) {
+            err_in(&e, "%s", name);
             proto_write_error(&j, "error", &e);
         } else {
             json_strv(&j, "env", env.all.v);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "app/select.h"
+#include "app/token.h"
 #include "conf/keys.h"
 #include "daemon/op.h"
 
@@ -61,7 +62,7 @@ static void start_taken(struct request *r, struct op *o, struct app *a, struct a
                         char *const *env, bool apply)
 {
     struct err e;
-    if (r->retry && text_equal(a->token, r->token)) {
+    if (r->retry && token_matches(a->token, TOKEN_START, r->token)) {
         app_spec_free(take_spec);
         op_add(o, a, OP_START);
     } else if (!apply) {
