@@ -21,6 +21,7 @@
 #include "config.h"
 #include "os/account.h"
 #include "os/unixsock.h"
+#include "proto/home.h"
 #include "proto/launch.h"
 #include "proto/scan.h"
 
@@ -125,18 +126,29 @@ static void explain_silence(const struct client *c, struct err *e)
                 (int)strcspn(said, "\n"), said);
 }
 
+/* Connected, and to a daemon of our own: not a byte of an environment goes to another user. */
+static int greet_peer(struct client *c, struct err *e)
+{
+    if (home_check_peer(c->home, c->fd, e) == 0)
+        return 0;
+    hang_up(c);
+    return -1;
+}
+
 static int dial(struct client *c, struct err *e)
 {
+    if (home_check(c->home, e) < 0)
+        return -1;
     c->fd = os_unix_connect(c->home, PROTO_SOCKET, e);
     if (c->fd >= 0)
-        return 0;
+        return greet_peer(c, e);
     if (!is_absent(e) || c->start == CLIENT_NEVER_START)
         return explain(c, e);
     own_text settings = NULL;
     if (c->settings && c->settings(c->home, &settings, e) < 0)
         return -1;
     c->fd = launch_daemon(c->home, settings, c->open_ms, e);
-    return c->fd >= 0 ? 0 : -1;
+    return c->fd >= 0 ? greet_peer(c, e) : -1;
 }
 
 static int redial(struct client *c, int64_t deadline, struct err *e)

@@ -28,6 +28,7 @@
 #include "os/self.h"
 #include "os/sock.h"
 #include "os/unixsock.h"
+#include "proto/home.h"
 #include "proto/keep.h"
 #include "proto/proto.h"
 
@@ -45,21 +46,15 @@ enum {
 int launch_prepare_home(const char *home, struct err *e)
 {
     struct stat st;
-    if (stat(home, &st) < 0 && errno == ENOENT) {
-        if (path_make_dirs(home, 0700, e) < 0)
-            return -1;
-    }
-    if (stat(home, &st) < 0)
+    if (home_check(home, e) < 0)
+        return -1;
+    if (stat(home, &st) == 0)
+        return 0;
+    if (errno != ENOENT)
         return err_sys(e, "home %s", home);
-    if (!S_ISDIR(st.st_mode)) {
-        err_set(e, ERR_FAILED, "home %s: not a folder", home);
-        return err_hint(e, "move it away, or name another home in VELOS_HOME");
-    }
-    if (st.st_uid != geteuid() && geteuid() != 0) {
-        err_set(e, ERR_DENIED, "home %s: belongs to user id %d, not to you", home, (int)st.st_uid);
-        return err_hint(e, "name a home of your own in VELOS_HOME");
-    }
-    return 0;
+    if (path_make_dirs(home, 0700, e) < 0)
+        return -1;
+    return home_check(home, e);
 }
 
 /* The folder of the running program, or NULL where the system does not tell. */
