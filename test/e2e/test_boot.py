@@ -1,7 +1,9 @@
 """Starting with the machine: what startup writes, what the daemon tells the service manager, and a dry boot."""
 
 import contextlib
+import json
 import os
+import pwd
 import re
 import shutil
 import signal
@@ -302,6 +304,24 @@ def test_check_finds_what_a_boot_would(saved):
 
 
 @pytest.mark.skipif(os.geteuid() != 0 or not os.path.exists("/lib/systemd/systemd"), reason="needs root and systemd")
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root: a home of another user")
+@pytest.mark.parametrize("name", ["state.json", "config.toml"])
+def test_check_for_another_user_reads_what_that_user_may(velos, name):
+    """Root asks; the home is the user's, and a file in it leads to one that root alone may read."""
+    nobody = pwd.getpwnam("nobody")
+    secret = velos.work / "secret"
+    secret.write_text("the hash of root")
+    secret.chmod(0o600)
+    velos.home.mkdir(mode=0o700)
+    velos.home.parent.chmod(0o711)
+    (velos.home / name).symlink_to(secret)
+    os.chown(velos.home, nobody.pw_uid, nobody.pw_gid)
+    result = velos.run("startup", "--check", "--for", "nobody", "--init", "systemd", "--json", check=False)
+    texts = [finding["text"] for finding in json.loads(result.out) if not finding["ok"]]
+    assert any(name in text and "Permission denied" in text for text in texts), str(result)
+    assert "the hash" not in result.out + result.err and "not JSON" not in result.out, str(result)
+
+
 def test_under_systemd(saved):
     """A user's systemd in a mount namespace: start, the death of either process, restart, stop."""
     if not shutil.which("dbus-daemon"):

@@ -1,6 +1,10 @@
 /* A dry boot: the daemon starts in a copy of the home, with the environment and the user the service manager
- * gives it, says that it is ready, reads the saved list, and looks for the program of every app; none is
- * started. */
+ * gives it, reports that it is ready, reads the saved list, and looks for the program of every app; none is
+ * started.
+ *
+ * The home and the directory of the copy belong to that user, whoever asks: a link in place of a file there
+ * leads anywhere. So the whole dry boot is done by a process that has become the user; root only reads what
+ * it found, as text through a pipe. */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -28,6 +32,7 @@ struct findings {
     struct json_out json;
     struct buf text;
     bool wrong;
+    int to; /* where a process of the user writes what it finds; else -1 */
 };
 
 static void found(struct findings *f, bool ok, const char *fmt, ...) printf_like(3, 4);
@@ -39,6 +44,12 @@ static void found(struct findings *f, bool ok, const char *fmt, ...)
     buf_addv(&text, fmt, ap);
     va_end(ap);
     f->wrong |= !ok;
+    if (f->to >= 0) {
+        struct err ignored; /* root is gone: nobody reads */
+        own_text line = xasprintf("%c%s", ok ? '+' : '-', text.data);
+        (void)!file_write_all(f->to, line, strlen(line) + 1, &ignored);
+        return;
+    }
     buf_addf(&f->lines, "%-8s %s\n", ok ? "ok" : "problem", text.data);
     json_open(&f->json, NULL, '{');
     json_flag(&f->json, "ok", ok);
@@ -83,7 +94,7 @@ static int copy_file(const struct boot *b, const struct place *p, const char *na
     own_text to = path_join(p->home, name);
     own_text text = NULL;
     size_t n;
-    if (access(from, F_OK) < 0)
+    if (access(from, F_OK) < 0 && errno == ENOENT)
         return 0;
     if (file_read(from, STATE_MOST, &text, &n, e) < 0)
         return -1;
@@ -312,13 +323,72 @@ static void boot(const struct boot *b, struct findings *f)
     place_done(&p);
 }
 
+/* In the child: for each finding a letter and its text, closed by a NUL. */
+static void boot_as_user(const struct boot *b, const struct account *user, int to)
+{
+    struct findings f = { .to = to };
+    f.json = JSON_OUT(&f.text);
+    if (account_become(user) < 0)
+        found(&f, false, "become user %s: %s", b->user, strerror(errno));
+    else
+        boot(b, &f);
+    _exit(0);
+}
+
+static void replay(struct findings *f, const char *user, const char *text, size_t n)
+{
+    const char *end = text + n;
+    if (n == 0)
+        found(f, false, "the dry boot as user %s has no result", user);
+    for (const char *nul; text < end && (nul = memchr(text, '\0', (size_t)(end - text))); text = nul + 1) {
+        own_buf shown = { 0 };
+        if (nul > text)
+            buf_add_shown(&shown, text + 1);
+        found(f, *text == '+', "%s", shown.data ? shown.data : "");
+    }
+}
+
+static void boot_by_user(const struct boot *b, const struct account *user, struct findings *f)
+{
+    enum { FINDINGS_MAX = 1 << 20 };
+    int ends[2];
+    own_buf text = { 0 };
+    pid_t pid = os_pipe(ends) < 0 ? -1 : fork();
+    if (pid == 0) {
+        close(ends[0]);
+        boot_as_user(b, user, ends[1]);
+    }
+    if (pid < 0) {
+        found(f, false, "start a process of user %s: %s", b->user, strerror(errno));
+        return;
+    }
+    close(ends[1]);
+    while (text.len < FINDINGS_MAX) {
+        buf_reserve(&text, 4096);
+        ssize_t n = read(ends[0], text.data + text.len, text.cap - text.len - 1);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            break;
+        text.len += (size_t)n;
+    }
+    close(ends[0]);
+    waitpid(pid, NULL, 0);
+    replay(f, b->user, text.data, text.len);
+}
+
 int boot_check(struct cli *c, const struct boot *b, struct err *e)
 {
-    struct findings f = { 0 };
+    struct findings f = { .to = -1 };
+    struct account user = { 0 };
     f.json = JSON_OUT(&f.text);
     json_open(&f.json, NULL, '[');
     check_file(b, &f);
-    boot(b, &f);
+    if (account_named(b->user, &user) == 0 && user.uid != geteuid())
+        boot_by_user(b, &user, &f);
+    else
+        boot(b, &f);
+    account_done(&user);
     json_close(&f.json, ']');
     int r = c->json ? out_json_text(f.text.data, f.text.len, e) : out_write(&f.lines, e);
     buf_done(&f.text);
