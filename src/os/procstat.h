@@ -31,6 +31,10 @@ bool procstat_read(pid_t pid, struct proc_info *out);
 typedef bool procstat_skip(void *arg, pid_t pid);
 ssize_t procstat_all(struct proc_info **out, size_t *vanished, procstat_skip *skip, void *arg);
 
+/* The real user of a process, who it is to kill(2); readable for everybody. False when there is no such
+ * process. */
+bool procstat_user(pid_t pid, uid_t *out);
+
 /* The children of a process, zombies too, orphans that fell to it too. Of our own the list can only grow
  * while nobody reaps them; of others it may lack some. Returns the count, or -1: there is no such process, or
  * the system has no such list (Linux: CONFIG_PROC_CHILDREN). *out is malloced. */

@@ -13,7 +13,8 @@ struct os_spawn {
     int in, out, err; /* in: -1 is /dev/null */
     int channel;      /* becomes descriptor 3; -1: none */
     mode_t umask;
-    long nofile; /* soft RLIMIT_NOFILE; 0: as it is */
+    long nofile;  /* soft RLIMIT_NOFILE; 0: as it is */
+    uint64_t tag; /* os/proctag.h; 0: none */
 
     bool has_user;
     uid_t uid;

@@ -93,6 +93,15 @@ bool procstat_is_traced(pid_t pid)
     return false;
 }
 
+bool procstat_user(pid_t pid, uid_t *out)
+{
+    struct proc_bsdinfo b;
+    if (proc_pidinfo(pid, PROC_PIDTBSDINFO, 0, &b, sizeof(b)) != sizeof(b))
+        return false;
+    *out = b.pbi_ruid;
+    return true;
+}
+
 void procstat_name(pid_t pid, char out[20])
 {
     char name[2 * MAXCOMLEN + 1];

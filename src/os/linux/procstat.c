@@ -131,14 +131,18 @@ ssize_t procstat_all(struct proc_info **out, size_t *vanished, procstat_skip *sk
     return (ssize_t)n;
 }
 
+/* The list is made for each read: one that leaves room in the buffer was the last. */
 static bool add_children(int tasks, const char *tid, struct buf *text)
 {
+    enum { PIECE = 4096, ROOM = 16 /* for one more */ };
     char path[NAME_MAX + sizeof("/children")];
-    snprintf(path, sizeof(path), "%s/children", tid);
+    size_t len = strlen(tid);
+    memcpy(path, tid, len);
+    memcpy(path + len, "/children", sizeof("/children"));
     own_fd fd = openat(tasks, path, O_RDONLY | O_CLOEXEC);
-    for (ssize_t n = 1; fd >= 0 && n > 0;) {
-        buf_reserve(text, 4096);
-        n = read(fd, text->data + text->len, 4096);
+    for (ssize_t n = PIECE; fd >= 0 && n > PIECE - ROOM;) {
+        buf_reserve(text, PIECE);
+        n = read(fd, text->data + text->len, PIECE);
         if (n < 0)
             return false;
         text->len += (size_t)n;
@@ -146,26 +150,56 @@ static bool add_children(int tasks, const char *tid, struct buf *text)
     return fd >= 0 || errno == ENOENT; /* the thread has ended: its children are another's of ours now */
 }
 
+static bool has_lists(void)
+{
+    static int answer = -1;
+    if (answer < 0)
+        answer = access("/proc/thread-self/children", R_OK) == 0;
+    return answer;
+}
+
+/* Our own threads are asked for at each exit of an app: their directory stays open, for the one thread that
+ * asks. */
+static DIR *open_tasks(pid_t pid)
+{
+    static DIR *own;
+    static pid_t owner; /* a forked process has other ones */
+    char path[32];
+    snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
+    if (pid != getpid())
+        return opendir(path);
+    if (own && owner == pid) {
+        rewinddir(own);
+        return own;
+    }
+    if (own)
+        closedir(own);
+    owner = pid;
+    return own = opendir(path);
+}
+
 /* A child is the child of a thread. */
 ssize_t procstat_children(pid_t pid, pid_t **out)
 {
     own_buf text = { 0 };
-    char path[32];
-    snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
-    bool whole = access("/proc/thread-self/children", R_OK) == 0;
-    DIR *tasks = whole ? opendir(path) : NULL;
+    bool whole = has_lists();
+    DIR *tasks = whole ? open_tasks(pid) : NULL;
     for (struct dirent *d; tasks && whole && (d = readdir(tasks));)
         if (d->d_name[0] != '.')
             whole = add_children(dirfd(tasks), d->d_name, &text);
-    if (tasks)
+    if (tasks && pid != getpid())
         closedir(tasks);
     if (!tasks || !whole)
         return -1;
     buf_addc(&text, '\0');
     size_t n = 0;
     pid_t *pids = xcalloc(text.len / 2 + 1, sizeof(*pids)); /* a digit and a blank each, at least */
-    for (char *p = text.data, *end; (pids[n] = (pid_t)strtol(p, &end, 10)) > 0; p = end)
-        n++;
+    for (const char *p = text.data; *p >= '0' && *p <= '9'; p += *p == ' ') {
+        pid_t number = 0;
+        for (; *p >= '0' && *p <= '9'; p++)
+            number = number * 10 + (*p - '0');
+        pids[n++] = number;
+    }
     *out = pids;
     return (ssize_t)n;
 }
@@ -182,17 +216,30 @@ void procstat_name(pid_t pid, char out[20])
     out[strcspn(out, "\n")] = '\0';
 }
 
-bool procstat_is_traced(pid_t pid)
+/* The first number of a line of /proc/PID/status; -1: there is no such process. */
+static long long read_status(pid_t pid, const char *line)
 {
     char path[32], text[1024];
     snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
     own_fd fd = open(path, O_RDONLY | O_CLOEXEC);
     ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
     if (n <= 0)
-        return false;
+        return -1;
     text[n] = '\0';
-    const char *tracer = strstr(text, "\nTracerPid:");
-    return tracer && strtol(tracer + strlen("\nTracerPid:"), NULL, 10) > 0;
+    const char *found = strstr(text, line);
+    return found ? strtoll(found + strlen(line), NULL, 10) : -1;
+}
+
+bool procstat_is_traced(pid_t pid)
+{
+    return read_status(pid, "\nTracerPid:") > 0;
+}
+
+bool procstat_user(pid_t pid, uid_t *out)
+{
+    long long uid = read_status(pid, "\nUid:");
+    *out = (uid_t)uid;
+    return uid >= 0;
 }
 
 enum procstat_env procstat_get_env(pid_t pid, const char *name, char *out, size_t size)

@@ -33,6 +33,7 @@
 #endif
 
 #include "os/procstat.h"
+#include "os/proctag.h"
 
 /* Where what a child gets is put: low numbers, above those it gets it as. In between spawns they hold
  * /dev/null, so that nothing else lands there. */
@@ -143,6 +144,7 @@ static int child(void *arg)
     default_signals(b->changed_signals);
     umask(s->umask);
     limit_fds((rlim_t)s->nofile);
+    os_proctag_take(s->tag);
     b->step = SPAWN_USER;
     if (set_user(s) < 0)
         goto failed;
