@@ -68,6 +68,7 @@ void app_set_environ(struct app *a, char *const *env)
 struct app *app_new_bare(struct world *w, struct app_spec *take_spec, const struct app_origin *o)
 {
     struct app *a = xnew(struct app);
+    world_meet_keeper(w);
     a->world = w;
     a->slot = -1;
     a->spec = take_spec;

@@ -56,8 +56,11 @@ enum { LIVES_KEPT = 20 };
 enum { OUTLET_OUT, OUTLET_ERR, OUTLET_N };
 struct outlet;
 struct pidwatch;
+struct clearing;
 struct app;
 struct world;
+
+#define UID_UNKNOWN ((uid_t)-1)
 
 /* There is one for each process of 500 apps: fields stand as they fit together. */
 struct instance {
@@ -68,14 +71,19 @@ struct instance {
     pid_t pid; /* main process, or 0 */
     uint64_t start;
     pid_t last_pid; /* of the child before, or of this one */
+    uid_t uid;      /* the user its last child was started as; UID_UNKNOWN */
 
     enum life life : 8; /* enter() alone writes it */
     enum cause cause : 8;
     bool closing;        /* delete: goes once its outlets are drained */
     bool adopted;        /* not our child: exits come from the keeper or the pidfd */
     bool signalled;      /* the stop signal of this STOPPING was sent */
-    bool tell_leftovers; /* the next sweep sends the stop signal to what it finds: there is no main process */
+    bool tell_leftovers; /* the next sweep sends the stop signal to what has not had it */
+    bool group_told;     /* ... which the process group of the main process has */
+    bool message_sent;   /* in place of the signal, to the main process alone */
+    bool scattered;      /* it has processes outside its group, or some that may not be signalled */
     bool forced;         /* ... and SIGKILL */
+    bool dirty;          /* the last run may have left processes: none is started beside them (sweep.c) */
     bool keeper_reaps;   /* its parent is the keeper, who tells the status */
     bool commanded;      /* the spawn to come is a person's wish */
     bool has_exited;
@@ -93,6 +101,8 @@ struct instance {
 
     struct pidwatch *watch;    /* of an adopted main process; or NULL */
     struct pidwatch *leftover; /* what the sweep waits for; or NULL */
+    struct clearing *clearing; /* of what the last run left, while no stop does that; or NULL */
+    pid_t forbidden;           /* STUCK, since we may not signal this process; or 0 */
     uv_timer_t *timer;         /* most have none most of the time: NULL */
     int64_t deadline;          /* mono ms; 0: the timer is off */
 
@@ -188,6 +198,8 @@ struct world {
     struct ledger *ledger;
     int ledger_fd, slot; /* kept as an entry; of the text "daemon" in it */
     pid_t keeper_pid;
+    pid_t shared_keeper; /* the keeper's pid if it has children that no app started, from before it was one */
+    bool unread;         /* there are apps in the ledger that we do not know */
     struct pump *pump;
     int transit[TRANSIT_FDS]; /* of the pump, kept as an entry; -1: none */
     bool transit_tried;
@@ -240,6 +252,7 @@ void world_defer_spawn(struct instance *in);
 void world_wake(struct world *w); /* the deferred work that had to wait may go on */
 void world_defer_sweep(struct instance *in);
 void world_touch(struct app *a);
+void world_meet_keeper(struct world *w);
 void world_put(struct world *w);  /* what belongs to no app, into the ledger */
 void world_work(struct world *w); /* does what is due, a bounded time long */
 void world_reap(struct world *w);
@@ -296,6 +309,7 @@ void instance_spawned(struct instance *in);
 void instance_spawn_failed(struct instance *in, const struct err *e);
 void instance_gone(struct instance *in);  /* the sweep found nothing left */
 void instance_stuck(struct instance *in); /* ... something is, and SIGKILL does nothing to it */
+void instance_forbidden(struct instance *in, pid_t pid); /* ... nothing but what we may not signal */
 void instance_describe_end(const struct instance *in,
                            struct err *e); /* how its last life ended; returns filled */
 void instance_reset(struct instance *in);  /* counters to zero, the row of unstable exits forgotten */
@@ -307,6 +321,7 @@ void instance_resume(struct instance *in); /* goes on where the daemon before us
 void instance_set_reason(struct instance *in, const char *fmt, ...) printf_like(2, 3);
 int64_t instance_uptime(const struct instance *in);                                  /* ms; -1: no child */
 void instance_mark(const struct instance *in, char out[64]);                         /* VELOS_INSTANCE */
+uint64_t instance_tag(const struct instance *in);                                    /* os/proctag.h */
 char *instance_log_path(const struct instance *in, int outlet);                      /* the caller frees */
 const struct past_life *instance_life_ended(const struct instance *in, size_t back); /* 0: the last; NULL */
 
@@ -326,6 +341,12 @@ void instance_open_channel(struct instance *in, int take_fd);
  * the other. */
 enum { SWEEP_STUCK_MS = 2000, SWEEP_STUCK_MOST_MS = 20000 };
 void sweep(struct world *w, struct instance *const *ask, size_t n);
+/* The last run may have left processes: they are looked for soon, and ended. No child is started before. */
+void sweep_dirty(struct instance *in);
+void sweep_forget(struct instance *in); /* a stop does so itself, or the instance goes */
+/* Of no app: processes below us and the keeper that nothing ties to one. They are killed; once no app is
+ * left. */
+void sweep_unowned(struct world *w);
 
 /* outlet.c: a pipe and its log file. */
 struct outlet {

@@ -72,14 +72,15 @@ static const char *const instance_members[] = {
     "reason",   "pid",       "start",        "deadline",     "signalled",   "forced_at",
     "untold",   "commanded", "started_wall", "started_mono", "unstable",    "backoff",
     "restarts", "counters",  "exit",         "lives",        "seq",         "interpreter",
-    "exec",     "token",     "status_text",  "dropped_out",  "dropped_err", NULL,
+    "exec",     "token",     "status_text",  "dropped_out",  "dropped_err", "uid",
+    "dirty",    NULL,
 };
 static const char *const app_members[] = {
     "v",   "created", "umask",    "nofile",    "token",      "new", "removing",
     "env", "spec",    "cron_due", "cron_last", "cron_round", NULL,
 };
-static const char *const world_members[] = { "v",       "nonce",     "next_id", "seq",
-                                             "started", "adoptions", "update",  NULL };
+static const char *const world_members[] = { "v",         "nonce",  "next_id",       "seq", "started",
+                                             "adoptions", "update", "shared_keeper", NULL };
 
 static void write_exit(struct json_out *j, const char *key, const struct exit_status *x)
 {
@@ -199,6 +200,10 @@ static void write_instance(const struct instance *in, struct buf *text)
         json_int(&j, "forced_at", in->forced_at);
     if (in->end_untold)
         json_int(&j, "untold", in->last_pid);
+    if (in->uid != UID_UNKNOWN)
+        json_int(&j, "uid", (int64_t)in->uid);
+    if (in->dirty)
+        json_flag(&j, "dirty", true);
     if (in->commanded)
         json_flag(&j, "commanded", true);
     entry_write_past(&j, in);
@@ -280,6 +285,8 @@ void entry_put_world(struct world *w)
     json_int(&j, "seq", w->seq);
     json_int(&j, "started", w->started);
     json_int(&j, "adoptions", w->adoptions);
+    if (w->shared_keeper)
+        json_int(&j, "shared_keeper", w->shared_keeper);
     if (w->update)
         json_str(&j, "update", w->update);
     write_unknown(&j, w->unknown);
@@ -439,6 +446,7 @@ static void read_life(struct instance *in, const json_t *o)
     in->last_pid = (pid_t)json_get_int(o, "untold", 0);
     in->end_untold = in->last_pid != 0;
     in->commanded = json_get_flag(o, "commanded", false);
+    in->dirty = json_get_flag(o, "dirty", false);
     in->seq = json_get_int(o, "seq", 0);
 }
 
@@ -458,6 +466,20 @@ void entry_read_past(struct instance *in, const json_t *o)
     if (exit)
         in->last_exit = read_exit(exit);
     read_lives(in, json_object_get(o, "lives"));
+}
+
+/* Who its child became. A daemon before this version did not note it: the child is asked, if it lives. */
+static void read_user(struct instance *in, const json_t *o)
+{
+    const struct app_spec *s = in->app->spec;
+    int64_t uid = json_get_int(o, "uid", -1);
+    bool is_of_this_child = json_get_int(o, "pid", 0) == in->pid;
+    if (uid >= 0 && is_of_this_child)
+        in->uid = (uid_t)uid;
+    else if (!s->user && !s->group)
+        in->uid = geteuid();
+    else if (!in->pid || !procstat_user(in->pid, &in->uid))
+        in->uid = UID_UNKNOWN;
 }
 
 /* The text may be older than the child: then its own word (pid) came in between, and /proc knows the rest. */
@@ -492,6 +514,7 @@ int entry_read_instance(struct world *w, const struct ledger_entry *from, int sl
     read_life(in, o);
     entry_read_past(in, o);
     read_child(in, o, from->pid);
+    read_user(in, o);
     in->unknown = unknown_of(o, instance_members);
     if (in->pid)
         map_put(&w->by_pid, (uint64_t)in->pid, in);
@@ -512,6 +535,7 @@ int entry_read_world(struct world *w, const struct ledger_entry *from, int slot,
     w->started = json_get_int(o, "started", 0);
     w->adoptions = json_get_int(o, "adoptions", 0) + 1;
     w->update = update ? xstrdup(update) : NULL;
+    w->shared_keeper = (pid_t)json_get_int(o, "shared_keeper", 0);
     w->unknown = unknown_of(o, world_members);
     return 0;
 }

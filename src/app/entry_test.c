@@ -57,6 +57,8 @@ static void fill(struct instance *in)
     in->deadline = in->forced_at = in->started_wall = in->started_mono = in->seq = 7;
     in->signalled = in->forced = in->commanded = in->has_exited = in->end_untold = true;
     in->last_pid = 9;
+    in->uid = 12;
+    in->dirty = true;
     in->memory = (struct policy_memory){ .unstable = 1, .backoff = 2 };
     in->restarts = 4;
     in->counters[CAUSE_EXIT] = 4;

@@ -94,6 +94,7 @@ struct instance *instance_new(struct app *a, int index, int64_t id)
     in->id = id;
     in->life = LIFE_STOPPED;
     in->slot = -1;
+    in->uid = UID_UNKNOWN;
     in->kept_pidfd = in->kept_channel = in->input[0] = in->input[1] = -1;
     in->usage.percent = -1;
     list_init(&in->spawn_due);
@@ -133,6 +134,7 @@ void instance_free(struct instance *in)
         }
     in->watch = pidwatch_free(in->watch);
     in->leftover = pidwatch_free(in->leftover);
+    sweep_forget(in);
     in->channel = channel_free(in->channel);
     fd_done(&in->input[0]);
     fd_done(&in->input[1]);
@@ -202,7 +204,9 @@ static void enter(struct instance *in, enum life to, enum cause cause, const str
     if (!life_is_stopping(to) && to != LIFE_STUCK) { /* that one is still being swept, by force */
         in->signalled = in->forced = false;
         in->unsure_looks = 0;
-        in->leftover = pidwatch_free(in->leftover);
+        in->forbidden = 0;
+        if (!in->dirty)
+            in->leftover = pidwatch_free(in->leftover);
     }
     if (c.from != to && !ended && in->end_untold && !life_is_stopping(to))
         c.ended = instance_life_ended(in, 0);
@@ -250,26 +254,38 @@ static bool send_stop_message(struct instance *in)
     return false;
 }
 
-/* kill_signal to the whole group, or to the main process alone. */
+/* The message to the main process, which then ends its children itself; or kill_signal to the whole group (to
+ * the main process alone). SIGCONT follows: a suspended process handles neither. What the group does not
+ * reach gets the signal from the sweep: at once, or after a message once the main process has exited. */
 static void send_stop_signal(struct instance *in)
 {
     const struct app_spec *s = in->app->spec;
     int sig = s->kill_timeout == 0 ? SIGKILL : (int)s->kill_signal;
+    pid_t to = s->treekill ? -in->pid : in->pid;
     struct proc_info now;
-    in->tell_leftovers = !in->pid; /* only what an old life left: the sweep finds it and tells it */
+    in->message_sent = in->group_told = false;
     if (!in->pid || !procstat_read(in->pid, &now) || now.start != in->start)
         return; /* gone; its exit is on its way */
-    if (send_stop_message(in))
-        return;
-    if (kill(s->treekill ? -in->pid : in->pid, sig) < 0)
-        kill(in->pid, sig); /* it left its group */
+    if (send_stop_message(in)) {
+        in->message_sent = true;
+        in->tell_leftovers = false;
+    } else {
+        in->group_told = kill(to, sig) == 0;
+    }
+    if (sig != SIGKILL)
+        kill(to, SIGCONT);
+    if (kill(in->pid, 0) < 0 && errno == EPERM) /* it has become another user; the sweep judges that */
+        in->scattered = true;
 }
 
 static void begin_stop(struct instance *in)
 {
     fault_point("stop.entered");
     if (!in->signalled) {
-        strays_look(in);
+        in->scattered = strays_look(in);
+        in->tell_leftovers = !in->clearing; /* else they have been told */
+        sweep_forget(in);
+        in->dirty = false;
         send_stop_signal(in);
         fault_point("stop.signalled");
         in->signalled = true;
@@ -278,7 +294,7 @@ static void begin_stop(struct instance *in)
     timer_set(in);
     instance_put(in); /* a second SIGTERM would be better than none: so it is noted behind */
     fault_point("stop.noted");
-    if (!in->pid)
+    if (!in->pid || in->tell_leftovers || in->scattered)
         world_defer_sweep(in);
 }
 
@@ -308,10 +324,34 @@ void instance_stuck(struct instance *in)
     instance_feed(in, EV_STUCK, CAUSE_UNKILLABLE);
 }
 
+/* Not by its name: to look that up may take long. */
+static char *user_name(uid_t uid)
+{
+    return uid == 0 ? xstrdup("root") : xasprintf("uid %u", (unsigned)uid);
+}
+
+void instance_forbidden(struct instance *in, pid_t pid)
+{
+    uid_t uid;
+    char name[20];
+    if (in->life == LIFE_STUCK)
+        return; /* that was said */
+    procstat_name(pid, name);
+    own_text theirs = procstat_user(pid, &uid) ? user_name(uid) : xstrdup("another user");
+    own_text ours = user_name(geteuid());
+    instance_set_reason(in, "not permitted to signal process %d (%s): it runs as %s, the daemon as %s",
+                        (int)pid, name, theirs, ours);
+    log_error("%s %lld: %s", in->app->spec->name, (long long)in->id, in->reason);
+    in->forbidden = pid;
+    instance_feed(in, EV_STUCK, CAUSE_UNKILLABLE);
+}
+
 static void do_deeds(struct instance *in, unsigned deeds)
 {
     if (deeds & DO_DELAY)
         timer_set(in);
+    if ((deeds & DO_SPAWN) && in->dirty)
+        sweep_dirty(in); /* it may have been given up while nothing was to start */
     if (deeds & DO_SPAWN)
         world_defer_spawn(in);
     if (deeds & DO_TERM)
@@ -337,6 +377,8 @@ static bool feed(struct instance *in, enum life_event ev, enum cause cause, cons
     }
     if (m.deeds & DO_CALM)
         timer_off(in);
+    if ((ev == EV_START || ev == EV_RESTART) && m.to == LIFE_STARTING && in->started_wall)
+        sweep_dirty(in);
     enter(in, m.to, cause, ended);
     do_deeds(in, m.deeds);
     return true;
@@ -492,10 +534,14 @@ void instance_exited(struct instance *in, const struct exit_status *x)
     in->last_exit = *x;
     in->has_exited = true;
     in->end_untold = stopping;
-    if (stopping)
+    if (stopping) {
+        in->tell_leftovers |= in->message_sent;
         feed(in, EV_EXITED, in->cause, NULL); /* told with the state that comes of it */
-    else
+    } else {
+        sweep_dirty(in);
+        in->group_told = true; /* it was killed */
         judge(in, p, false);
+    }
 }
 
 /* exec has succeeded: that is ready, unless the app is to say so itself. */
@@ -540,6 +586,7 @@ void instance_spawn_failed(struct instance *in, const struct err *e)
 
 void instance_gone(struct instance *in)
 {
+    in->dirty = false;
     if (in->life == LIFE_FAILING) {
         const struct past_life *p = instance_life_ended(in, 0);
         if (p)
@@ -714,6 +761,11 @@ static void resume_stop(struct instance *in)
         begin_stop(in);
         return;
     }
+    /* Whether the sweep of the daemon before us sent the signal is not known: twice is better than never. */
+    in->message_sent = in->pid && in->app->spec->shutdown_with_message;
+    in->tell_leftovers = !in->message_sent;
+    in->group_told = in->tell_leftovers;
+    in->scattered = in->pid != 0;
     timer_set(in);
     world_defer_sweep(in);
 }
@@ -727,6 +779,8 @@ void instance_resume(struct instance *in)
         instance_exited(in, &x);
         return;
     }
+    if (in->dirty && !in->pid)
+        sweep_dirty(in);
     if (life_is_stopping(in->life))
         resume_stop(in);
     else if (in->life == LIFE_STUCK)

@@ -221,6 +221,7 @@ static void went_well(struct instance *in, const struct os_birth *b, const struc
     in->last_pid = b->pid;
     in->start = b->start;
     in->adopted = false;
+    in->uid = b->how.has_user ? b->how.uid : geteuid();
     in->started_wall = time_wall_ms();
     in->started_mono = time_mono_ms();
     shared_set(&in->interpreter, plan->interpreter);
@@ -303,6 +304,7 @@ static void describe(const struct instance *in, const struct plan *p, struct os_
     o->out = in->outlets[OUTLET_OUT]->fds[1];
     o->err = in->outlets[OUTLET_ERR]->fds[1];
     o->umask = (mode_t)in->app->umask;
+    o->tag = instance_tag(in);
     o->nofile = w->settings->nofile > 0 ? (long)w->settings->nofile
                 : in->app->nofile > 0   ? in->app->nofile
                                         : w->app_nofile;

@@ -13,6 +13,7 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/time.h"
+#include "os/procstat.h"
 #include "os/sigchild.h"
 #include "os/spawn.h"
 
@@ -134,6 +135,23 @@ void world_touch(struct app *a)
     defer(a->world, &a->world->touched, &a->touched);
 }
 
+/* Before the first app: the children that the keeper has by now, beside us, are no app's, nor are the orphans
+ * that come of them. What executed it may have had children (a shell's `helper & exec velos daemon`). */
+void world_meet_keeper(struct world *w)
+{
+    pid_t *children;
+    ssize_t n = w->seq || w->n_apps ? -1 : procstat_children(w->keeper_pid, &children);
+    bool others = false;
+    for (ssize_t i = 0; i < n; i++)
+        others |= children[i] != getpid();
+    if (n >= 0)
+        free(children);
+    if (!others)
+        return;
+    w->shared_keeper = w->keeper_pid;
+    world_put(w);
+}
+
 void world_put(struct world *w)
 {
     entry_put_world(w);
@@ -182,7 +200,8 @@ static struct instance *take(struct link *list)
     while (!list_empty(list)) {
         struct instance *in = container_of(list->next, struct instance, spawn_due);
         list_remove(&in->spawn_due);
-        if (in->life == LIFE_STARTING && !in->pid) /* else a stop came between */
+        if (in->life == LIFE_STARTING && !in->pid &&
+            !in->dirty) /* else a stop came between, or sweep.c does */
             return in;
     }
     return NULL;
@@ -253,6 +272,8 @@ void world_reap(struct world *w)
             return;
         struct instance *in = map_get(&w->by_pid, (uint64_t)info.si_pid);
         struct exit_status x = status_of(&info);
+        if (in && in->adopted)
+            in = NULL; /* an orphan of ours has got the number of one that the keeper reaped */
         if (in && in->app->spec->treekill && !life_is_stopping(in->life))
             kill(-info.si_pid,
                  SIGKILL); /* the zombie still holds the number: its group cannot be another's */

@@ -260,6 +260,7 @@ int adopt(struct daemon *d)
     fault_point("adopt.received");
     if (d->world.ledger_fd >= 0) {
         d->unread = read_ledger(&d->world);
+        d->world.unread = d->unread;
         put_in_order(&d->world);
         if (!d->unread)
             drop_unused_environs(&d->world);

@@ -54,6 +54,7 @@ void req_daemon_info(struct request *r)
 
 static void all_stopped(struct daemon *d, size_t count)
 {
+    sweep_unowned(&d->world);
     log_info("%zu apps stopped; the daemon ends", count);
     daemon_leave(d, KEEP_BYE);
 }
