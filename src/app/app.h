@@ -79,6 +79,7 @@ struct instance {
     bool keeper_reaps;   /* its parent is the keeper, who tells the status */
     bool commanded;      /* the spawn to come is a person's wish */
     bool has_exited;
+    bool unexecuted; /* whether its program was executed is not known yet; or it never was, in the last run */
     bool end_untold; /* the child ended while stopping; the event that says so comes with the next state */
     struct exit_status last_exit;
 
@@ -93,6 +94,7 @@ struct instance {
 
     struct pidwatch *watch;    /* of an adopted main process; or NULL */
     struct pidwatch *leftover; /* what the sweep waits for; or NULL */
+    struct pidwatch *report;   /* of a child that is another user's by now: whether exec succeeds; or NULL */
     uv_timer_t *timer;         /* most have none most of the time: NULL */
     int64_t deadline;          /* mono ms; 0: the timer is off */
 
@@ -293,6 +295,8 @@ bool instance_feed(struct instance *in, enum life_event ev, enum cause cause); /
 void instance_command(struct instance *in, enum life_event ev, const char *token, bool retry);
 void instance_exited(struct instance *in, const struct exit_status *x); /* the main process is gone */
 void instance_spawned(struct instance *in);
+void instance_await_exec(struct instance *in, int take_report); /* it has a child; -1: an adopted one */
+bool instance_executed(const struct instance *in);              /* it has a child, which runs its program */
 void instance_spawn_failed(struct instance *in, const struct err *e);
 void instance_gone(struct instance *in);  /* the sweep found nothing left */
 void instance_stuck(struct instance *in); /* ... something is, and SIGKILL does nothing to it */
@@ -314,6 +318,10 @@ const struct past_life *instance_life_ended(const struct instance *in, size_t ba
  * one when it returns, or has failed and been told so, or waits for its pipes or the keeper and comes again.
  */
 void launch(struct instance *const *ins, size_t n);
+/* Of a child that was not waited for: tells the instance that exec has succeeded or failed, if that is known.
+ */
+void launch_settle(struct instance *in);
+void launch_never_executed(struct instance *in);               /* ... nor ever will: that child is gone */
 must_check int launch_try(struct instance *in, struct err *e); /* would it? All but the child */
 must_check int instance_environ(const struct instance *in, struct environ *out, struct err *e);
 

@@ -19,6 +19,11 @@
 #include "os/procstat.h"
 #include "os/signame.h"
 
+enum {
+    EXEC_MS = 10000, /* in which a child that is not waited for executes its program */
+    EXEC_ADOPTED_MS = 1000,
+};
+
 const char *cause_name(enum cause c)
 {
     static const char *const names[CAUSE_N] = {
@@ -133,6 +138,7 @@ void instance_free(struct instance *in)
         }
     in->watch = pidwatch_free(in->watch);
     in->leftover = pidwatch_free(in->leftover);
+    in->report = pidwatch_free(in->report);
     in->channel = channel_free(in->channel);
     fd_done(&in->input[0]);
     fd_done(&in->input[1]);
@@ -163,6 +169,7 @@ void instance_put(struct instance *in)
 /* Moving. */
 
 static void look_at_closing(struct instance *in);
+static void look_at_exec(struct instance *in);
 
 static void on_timer(uv_timer_t *t)
 {
@@ -172,7 +179,10 @@ static void on_timer(uv_timer_t *t)
         look_at_closing(in);
         return;
     }
-    instance_feed(in, EV_TIMEOUT, in->life == LIFE_STARTING ? CAUSE_NOT_READY : in->cause);
+    if (in->life == LIFE_STARTING && in->pid && in->unexecuted)
+        look_at_exec(in);
+    else
+        instance_feed(in, EV_TIMEOUT, in->life == LIFE_STARTING ? CAUSE_NOT_READY : in->cause);
 }
 
 /* The timer to in->deadline, which may be past. */
@@ -222,7 +232,8 @@ static void enter(struct instance *in, enum life to, enum cause cause, const str
 
 bool instance_ready(struct instance *in)
 {
-    return in->app->spec->wait_ready && in->pid && in->life == LIFE_STARTING &&
+    launch_settle(in); /* of two descriptors that are readable, this one may come first */
+    return in->app->spec->wait_ready && instance_executed(in) && in->life == LIFE_STARTING &&
            instance_feed(in, EV_READY, in->cause);
 }
 
@@ -471,6 +482,9 @@ static void kill_rest_of_group(const struct instance *in)
 void instance_exited(struct instance *in, const struct exit_status *x)
 {
     struct world *w = in->app->world;
+    launch_settle(in);
+    if (!in->pid) /* it never was its program */
+        return;
     bool stopping = life_is_stopping(in->life) || in->life == LIFE_STUCK;
     if (in->adopted && !stopping)
         kill_rest_of_group(in);
@@ -481,6 +495,7 @@ void instance_exited(struct instance *in, const struct exit_status *x)
     in->start = 0;
     in->adopted = false;
     in->watch = pidwatch_free(in->watch);
+    in->report = pidwatch_free(in->report);
     in->channel = channel_free(in->channel);
     fd_done(&in->kept_pidfd);
     fd_done(&in->kept_channel);
@@ -503,6 +518,7 @@ void instance_spawned(struct instance *in)
 {
     text_free(&in->reason);
     free(steal(in->spawn_error));
+    in->unexecuted = false;
     if (!in->app->spec->wait_ready) {
         instance_feed(in, EV_READY, in->cause);
         return;
@@ -513,12 +529,59 @@ void instance_spawned(struct instance *in)
     world_touch(in->app); /* exec has succeeded: who did not ask for more than that has his answer */
 }
 
+/* A child that has changed its user before exec is in the hands of all processes of that user: they may stop
+ * it there, or have its directory and program where nothing answers. Nothing waits for it but this instance.
+ */
+
+static void on_report(void *arg)
+{
+    launch_settle(arg);
+}
+
+void instance_await_exec(struct instance *in, int take_report)
+{
+    bool adopted =
+        take_report < 0; /* its report went with the daemon before us: there is only this to look at */
+    in->unexecuted = true;
+    in->deadline = time_mono_ms() + (adopted ? EXEC_ADOPTED_MS : EXEC_MS);
+    timer_set(in);
+    if (!adopted)
+        in->report = pidwatch_new(in->app->world->loop, take_report, on_report, in);
+}
+
+bool instance_executed(const struct instance *in)
+{
+    return in->pid && !in->unexecuted;
+}
+
+static bool has_executed(pid_t pid)
+{
+    struct proc_info now;
+    return !procstat_read(pid, &now) || now.executed;
+}
+
+/* By now it should have been its program. A child that is not is ended as any other, and is a failed spawn
+ * once it is gone. */
+static void look_at_exec(struct instance *in)
+{
+    launch_settle(in);
+    if (in->life != LIFE_STARTING || !in->pid || !in->unexecuted)
+        return;
+    if (!in->report && has_executed(in->pid)) {
+        instance_spawned(in);
+        return;
+    }
+    in->report = pidwatch_free(in->report);
+    procstat_kill(in->pid, in->start, SIGKILL);
+    instance_feed(in, EV_TIMEOUT, CAUSE_SPAWN);
+}
+
 void instance_spawn_failed(struct instance *in, const struct err *e)
 {
     int64_t delay = 0;
     struct policy_exit x = { .spawn_failed = true, .commanded = in->commanded };
     enum life_event ev = policy_judge(in->app->spec, &in->memory, &x, &delay);
-    if (!in->commanded) { /* else the person has the error, and it is no life */
+    if (!in->commanded && in->life != LIFE_FAILING) { /* else the person has the error, and it is no life */
         struct past_life *p = remember(in, &(struct exit_status){ 0 }, CAUSE_SPAWN);
         p->started = p->ended;
     }
@@ -540,6 +603,10 @@ void instance_spawn_failed(struct instance *in, const struct err *e)
 
 void instance_gone(struct instance *in)
 {
+    if (in->life == LIFE_FAILING && in->cause == CAUSE_SPAWN) {
+        launch_never_executed(in);
+        return;
+    }
     if (in->life == LIFE_FAILING) {
         const struct past_life *p = instance_life_ended(in, 0);
         if (p)
@@ -735,6 +802,8 @@ void instance_resume(struct instance *in)
         timer_set(in);
     else if (in->life == LIFE_STARTING && !in->pid)
         world_defer_spawn(in);
+    else if (in->life == LIFE_STARTING && !has_executed(in->pid))
+        instance_await_exec(in, -1);
     else if (in->life == LIFE_STARTING && in->app->spec->wait_ready && in->deadline)
         timer_set(in);
     else if (in->life == LIFE_STARTING)

@@ -5,6 +5,7 @@
 #include <grp.h>
 #include <limits.h>
 #include <pwd.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -185,11 +186,13 @@ static int plan_user(struct instance *in, struct plan *p, struct os_spawn *o, st
     return 0;
 }
 
-static void explain(const struct instance *in, const struct plan *p, const struct os_birth *b, struct err *e)
+/* Why there is no child, or no program in it. */
+static void explain(const struct instance *in, const char *exec, enum os_spawn_step step, int why,
+                    struct err *e)
 {
     const struct app_spec *s = in->app->spec;
-    int why = errno = b->error;
-    switch (b->step) {
+    errno = why;
+    switch (step) {
     case SPAWN_CHDIR:
         err_sys(e, "cwd %s", s->cwd);
         err_hint(e, "create the folder, or set cwd");
@@ -198,11 +201,11 @@ static void explain(const struct instance *in, const struct plan *p, const struc
         err_sys(e, "become user %s", s->user ? s->user : s->group);
         break;
     case SPAWN_EXEC:
-        err_sys(e, "exec %s", p->interp.exec);
+        err_sys(e, "exec %s", exec);
         if (why == ENOEXEC)
             err_hint(e, "it is no program this system can run; name one with --interpreter");
         else if (why == EACCES)
-            err_hint(e, "chmod +x %s, or check the permissions of its folders", p->interp.exec);
+            err_hint(e, "chmod +x %s, or check the permissions of its folders", exec);
         else if (why == E2BIG)
             err_hint(e, "arguments and environment are too large together");
         break;
@@ -343,11 +346,55 @@ static void finish(struct instance *in, const struct plan *p, const struct os_bi
     struct err e;
     if (b->pid > 0) {
         went_well(in, b, &p->interp);
-        instance_spawned(in);
+        if (b->report >= 0)
+            instance_await_exec(in, b->report);
+        else
+            instance_spawned(in);
         return;
     }
     forget_channel(in);
-    explain(in, p, b, &e);
+    explain(in, p->interp.exec, b->step, b->error, &e);
+    failed(in, &e);
+}
+
+/* The child of a failed exec is on its way out and ours to reap; its user may stop it there as well. */
+static void forget_child(struct instance *in)
+{
+    kill(in->pid, SIGKILL);
+    map_remove(&in->app->world->by_pid, (uint64_t)in->pid);
+    in->pid = 0;
+    in->start = 0;
+    in->deadline = 0;
+    forget_channel(in);
+}
+
+void launch_settle(struct instance *in)
+{
+    enum os_spawn_step step;
+    struct err e;
+    int why;
+    if (!in->report || !os_spawn_read(pidwatch_fd(in->report), &step, &why))
+        return;
+    in->report = pidwatch_free(in->report);
+    in->unexecuted = step != SPAWN_OK;
+    if (in->life != LIFE_STARTING) /* it is being stopped: its exit answers that */
+        return;
+    if (step == SPAWN_OK) {
+        instance_spawned(in);
+        return;
+    }
+    forget_child(in);
+    explain(in, in->exec, step, why, &e);
+    failed(in, &e);
+}
+
+void launch_never_executed(struct instance *in)
+{
+    struct err e;
+    err_set(&e, ERR_SPAWN, "exec %s: was not executed in time", in->exec ? in->exec : in->app->spec->script);
+    err_hint(&e,
+             "another process has stopped the child, or cwd or the program are on a file system that does "
+             "not respond");
     failed(in, &e);
 }
 

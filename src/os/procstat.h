@@ -7,11 +7,12 @@
 
 struct proc_info {
     pid_t pid, ppid, pgrp, session;
-    char state;      /* 'Z' is a zombie, 'X' dead */
-    bool exiting;    /* on its way there: its memory and environment may be gone while state says running */
-    uint64_t start;  /* ticks since boot: with the pid it names a process for ever (proc(5), field 22) */
-    uint64_t cpu;    /* user and system time of all threads, in ticks (fields 14, 15) */
-    uint64_t rss;    /* bytes (field 24, in pages) */
+    char state;     /* 'Z' is a zombie, 'X' dead */
+    bool exiting;   /* on its way there: its memory and environment may be gone while state says running */
+    bool executed;  /* it is a program of its own: not between fork and exec (Linux; elsewhere always true) */
+    uint64_t start; /* ticks since boot: with the pid it names a process for ever (proc(5), field 22) */
+    uint64_t cpu;   /* user and system time of all threads, in ticks (fields 14, 15) */
+    uint64_t rss;   /* bytes (field 24, in pages) */
     int exit_status; /* of a zombie: as wait(2) would tell (field 52; 0 where we may not see it) */
 };
 long procstat_ticks_per_second(void);

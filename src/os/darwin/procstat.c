@@ -49,6 +49,7 @@ bool procstat_read(pid_t pid, struct proc_info *out)
         .state = b.pbi_status == SZOMB   ? 'Z'
                  : b.pbi_status == SSTOP ? 'T'
                                          : 'R',
+        .executed = true,
         .start = b.pbi_start_tvsec * TICKS + b.pbi_start_tvusec,
         .exit_status = b.pbi_status == SZOMB ? (int)b.pbi_xstatus : 0,
     };

@@ -30,8 +30,9 @@ static uint64_t page_size(void)
     return size;
 }
 
-/* Of field 9; the kernel's include/linux/sched.h. Set before a process lets go of its memory. */
-enum { PF_EXITING_ = 0x4 };
+/* Of field 9; the kernel's include/linux/sched.h. The first is set before a process lets go of its memory,
+ * the other from fork to exec. */
+enum { PF_EXITING_ = 0x4, PF_FORKNOEXEC_ = 0x40 };
 
 /* Fields are numbered as in proc(5). The name in parentheses may hold anything, ')' and blanks too: the last
  * one ends it, and field 3 comes behind. By hand, not by sscanf: this runs for every process of the machine.
@@ -75,6 +76,7 @@ static bool parse_stat(const char *text, struct proc_info *out)
     out->pgrp = (pid_t)field[PGRP];
     out->session = (pid_t)field[SESSION];
     out->exiting = field[FLAGS] & PF_EXITING_;
+    out->executed = !(field[FLAGS] & PF_FORKNOEXEC_);
     out->cpu = field[UTIME] + field[STIME];
     out->start = field[START];
     out->rss = field[RSS] * page_size();
