@@ -21,7 +21,6 @@
 #include "os/self.h"
 #include "os/subreaper.h"
 #include "os/unixsock.h"
-#include "proto/manager.h"
 
 enum { FAREWELL_MS = 5000, TRIM_MS = 200, LAST_LINES_MS = 1000 };
 
@@ -109,15 +108,16 @@ static void say_ready(int fd, const char *text)
 }
 
 /* A service manager gives up on us after a while; the apps have the time their settings say. */
-static void ask_for_time(const struct world *w)
+void daemon_ask_time(struct daemon *d)
 {
     enum { MARGIN_MS = 15000 };
+    const struct world *w = &d->world;
     int64_t longest = 0;
     list_each (l, &w->apps)
         longest = MAX(longest, container_of(l, struct app, link)->spec->kill_timeout);
     if (w->settings->stop_concurrency)
         longest *= 1 + (int64_t)w->n_apps / w->settings->stop_concurrency;
-    manager_tell("EXTEND_TIMEOUT_USEC=%lld", (long long)(longest + MARGIN_MS) * 1000);
+    keeper_link_ask_time(w->keeper, longest + MARGIN_MS);
 }
 
 static void on_terminate(uv_signal_t *s, int signum)
@@ -126,7 +126,6 @@ static void on_terminate(uv_signal_t *s, int signum)
     if (d->ending)
         return;
     log_info("signal %d: stopping all apps", signum);
-    ask_for_time(&d->world);
     daemon_stop_all(d, op_new_silent(d));
 }
 

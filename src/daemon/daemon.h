@@ -47,6 +47,8 @@ int daemon_run(const struct daemon_options *o); /* the exit status */
 struct op;
 /* Stops and forgets every app, then ends; o is a new op whose answer tells. */
 void daemon_stop_all(struct daemon *d, struct op *o);
+/* Asks the service manager for the time that takes, by what the apps' settings say. */
+void daemon_ask_time(struct daemon *d);
 /* What a large request or answer took on the way goes back to the system, once for all that come together. */
 void daemon_trim_soon(struct daemon *d);
 /* Ends once what was answered is sent; word: KEEP_BYE, KEEP_LEAVE. */

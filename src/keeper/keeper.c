@@ -166,6 +166,9 @@ static void hear(const struct keep_msg *m)
     case KEEP_READY:
         manager_tell("READY=1\nMAINPID=%d\nSTATUS=velosd is up", (int)getpid());
         break;
+    case KEEP_TIME:
+        manager_tell("EXTEND_TIMEOUT_USEC=%lld", strtoll(m->key, NULL, 10) * 1000);
+        break;
     case KEEP_LEAVE:
         k.after = AFTER_LEAVE;
         break;

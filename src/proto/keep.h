@@ -23,6 +23,8 @@ enum keep_type {
     KEEP_EXIT,  /* key (the ledger's), pid, status: an adopted child has ended */
     /* velosd to the keeper; numbers stay what they are */
     KEEP_READY, /* the saved apps are started, if they were to be */
+    KEEP_TIME,  /* key: so many ms, in decimal, the stop to come may take. The service manager hears the keeper
+                   alone, which is its main process (NotifyAccess=main) */
 };
 /* Descriptors that the keeper itself puts: the two programs as they are known to run. */
 #define KEEP_EXE_KEEPER "exe/keeper"

@@ -30,6 +30,7 @@ int keeper_link_next_entry(struct keeper_link *l, struct keep_msg *m, pid_t *kee
 void keeper_link_put(struct keeper_link *l, const char *key, const int *fds, size_t n_fds);
 void keeper_link_delete(struct keeper_link *l, const char *key);
 void keeper_link_say(struct keeper_link *l, enum keep_type type);
+void keeper_link_ask_time(struct keeper_link *l, int64_t ms); /* of the service manager, for a stop */
 bool keeper_link_settled(const struct keeper_link *l);
 void keeper_link_listen(struct keeper_link *l); /* from here on events come */
 void keeper_link_hear(struct keeper_link *l);   /* what has arrived, now: events come from inside this call */

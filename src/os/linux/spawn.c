@@ -66,7 +66,7 @@ enum {
     STACK = 64 << 10,
     BORROW_MS = 100,
     KILL_MS = 10,
-    PATIENCE_MS = 60000
+    PATIENCE_MS = 10000
 };
 
 struct failure { /* what a child that is apart writes, in one piece, when there is no exec */
