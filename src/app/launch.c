@@ -244,21 +244,15 @@ static int need_input(struct instance *in, struct err *e)
     return 0;
 }
 
-static bool speaks_node_ipc(const char *interpreter)
-{
-    static const char *const names[] = { "node", "bun", "deno", "tsx" };
-    for (size_t i = 0; i < ARRAY_LEN(names); i++)
-        if (strcmp(path_base(interpreter), names[i]) == 0)
-            return true;
-    return false;
-}
-
-/* A new channel for each life. */
+/* A new channel for each run of what speaks it; shutdown_with_message says of any program that it does. */
 static int plan_channel(struct instance *in, struct plan *p, struct err *e)
 {
     int pair[2];
-    if (!speaks_node_ipc(p->interp.interpreter) && !speaks_node_ipc(p->interp.exec) &&
-        !wants_channel(in->app->spec))
+    const struct app_spec *s = in->app->spec;
+    char *const exec[] = { p->interp.exec, NULL };
+    const char *cwd = s->wait_ready ? s->cwd : NULL; /* no script is read for who did not ask */
+    if (!s->shutdown_with_message && !wrapper_leads_to_node(exec, NULL) &&
+        !wrapper_leads_to_node(p->interp.argv, cwd))
         return 0;
     if (channel_pair(pair) < 0)
         return err_sys(e, "channel");

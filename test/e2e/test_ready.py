@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import socket
+import sys
 import time
 from datetime import datetime
 
@@ -98,7 +99,8 @@ sys.stdin.read()
 
 def test_garbage_on_the_channel(velos):
     velos.write("garbage.py", GARBAGE)
-    velos.run("start", "garbage.py", "--wait-ready", "--listen-timeout", "60s")
+    (velos.work / "node").symlink_to(sys.executable)  # only what speaks the channel has one
+    velos.run("start", "garbage.py", "--wait-ready", "--listen-timeout", "60s", "--interpreter", velos.work / "node", env=velos.environ | {"PYTHONUNBUFFERED": "1"})
     velos.wait_log("garbage", "^all said$", deadline=20)
     assert velos.app("garbage")["status"] == "starting"
     velos.run("send", "garbage", "go")
@@ -401,6 +403,31 @@ def test_a_plain_node_app_has_a_channel(velos):
     velos.run("start", "plain.js")
     velos.wait_log("plain", "^send function true$")
     assert velos.app("plain")["status"] == "online"
+
+
+def test_what_is_not_node_has_none(velos):
+    """It would hand the variable, not the descriptor, to each Node it runs, and those abort."""
+    velos.write("run.py", PYTHON_NOTIFY + """
+import subprocess
+p = subprocess.run(["node", "-e", "console.log('ok')"], capture_output=True, text=True)
+print("node says", p.stdout.strip(), p.returncode, sorted(n for n in os.environ if n.startswith("NODE_CHANNEL")), flush=True)
+notify("READY=1")
+sys.stdin.read()
+""")
+    velos.run("start", "run.py", "--wait-ready", "--listen-timeout", "60s")
+    velos.wait_log("run", r"^node says ok 0 \[\]$")
+    eventually(lambda: velos.app("run")["status"] == "online", "it is ready")
+
+
+READY = "process.send('ready'); setInterval(() => {}, 1000);\n"
+
+
+@pytest.mark.parametrize("command", ["sh -c 'exec node ready.js'", "env A=1 node ready.js", "sh run.sh", "cd . && node ready.js"])
+def test_what_leads_to_node_has_one(velos, command):
+    velos.write("ready.js", READY)
+    velos.write("run.sh", "set -e\nexec node ready.js\n")
+    velos.run("start", command, "--name", "ready", "--wait-ready", "--listen-timeout", "60s")
+    eventually(lambda: velos.app("ready")["status"] == "online", "it is ready")
 
 
 LEAKS = ("NODE_CHANNEL_FD", "NODE_CHANNEL_SERIALIZATION_MODE", "NODE_UNIQUE_ID")
