@@ -76,8 +76,9 @@ struct instance {
     bool signalled;      /* the stop signal of this STOPPING was sent */
     bool tell_leftovers; /* the next sweep sends the stop signal to what it finds: there is no main process */
     bool forced;         /* ... and SIGKILL */
-    bool keeper_reaps;   /* its parent is the keeper, who tells the status */
-    bool commanded;      /* the spawn to come is a person's wish */
+    bool uid_known;
+    bool keeper_reaps; /* its parent is the keeper, who tells the status */
+    bool commanded;    /* the spawn to come is a person's wish */
     bool has_exited;
     bool unexecuted; /* whether its program was executed is not known yet; or it never was, in the last run */
     bool end_untold; /* the child ended while stopping; the event that says so comes with the next state */
@@ -102,6 +103,8 @@ struct instance {
     int64_t dropped[OUTLET_N];    /* bytes of its output that no file could take */
     int input[2];                 /* its stdin: read end, write end (non-blocking); -1: not made yet */
     struct channel *channel;      /* Node's, or NULL */
+    struct door *door;            /* with wait_ready: its own socket of sd_notify; or NULL */
+    uid_t uid;                    /* of its last child, as far as uid_known says */
     int kept_pidfd, kept_channel; /* read from an entry, until the adoption takes them; or -1 */
     int slot;                     /* in the ledger; -1: not there yet */
     unsigned kept_fds;            /* bits of enum entry_fds: the keeper has them */
@@ -168,14 +171,15 @@ struct strangers {
     unsigned turn;
 };
 
-/* A socket of sd_notify, kept as an entry. Apps of another user cannot get into the home: theirs has no path.
- */
+/* A socket of sd_notify, kept as an entry: shared by all apps, or of one instance. Apps of another user
+ * cannot get into the home: theirs has no path. */
 enum { DOOR_HOME, DOOR_USERS, DOOR_N };
 struct door {
     int fd; /* -1: no app has needed it yet */
     bool failed;
     uv_poll_t poll;
     char *address;
+    struct instance *in; /* NULL: it is shared */
 };
 
 struct strays { /* strays.h */
@@ -251,10 +255,13 @@ enum { SAMPLE_FIRST_MS = 250 };
 void world_sample(struct world *w);
 
 /* ready.c: the sockets of sd_notify. */
-void world_resume_notify(struct world *w);         /* what the daemon before us had open is heard again */
-void world_need_notify(const struct instance *in); /* before a child that may use it */
+void world_resume_notify(struct world *w);   /* what the daemon before us had open is heard again */
+void world_need_notify(struct instance *in); /* before a child that may use it */
 const char *world_notify_address(const struct instance *in); /* NULL: there is none */
 void world_done_notify(struct world *w);
+void instance_adopt_notify(struct instance *in, int take_fd); /* the one of its own */
+void instance_free_notify(struct instance *in);               /* its name on disk stays */
+void instance_forget_notify(struct instance *in);             /* ... goes, too */
 
 /* app.c. app_new takes spec; env is the caller's environment (strv) or NULL. The app's instances are made
  * (STOPPED); every piece is put to the keeper. */
@@ -322,6 +329,7 @@ void launch(struct instance *const *ins, size_t n);
  */
 void launch_settle(struct instance *in);
 void launch_never_executed(struct instance *in);               /* ... nor ever will: that child is gone */
+uid_t launch_uid(struct instance *in);                         /* whose its child is, or would be */
 must_check int launch_try(struct instance *in, struct err *e); /* would it? All but the child */
 must_check int instance_environ(const struct instance *in, struct environ *out, struct err *e);
 

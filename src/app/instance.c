@@ -140,6 +140,7 @@ void instance_free(struct instance *in)
     in->leftover = pidwatch_free(in->leftover);
     in->report = pidwatch_free(in->report);
     in->channel = channel_free(in->channel);
+    instance_free_notify(in);
     fd_done(&in->input[0]);
     fd_done(&in->input[1]);
     usage_forget(&in->usage);

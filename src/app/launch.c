@@ -218,8 +218,21 @@ static void explain(const struct instance *in, const char *exec, enum os_spawn_s
     e->sys = why;
 }
 
+uid_t launch_uid(struct instance *in)
+{
+    const struct passwd *account;
+    struct err ignored;
+    if (!in->uid_known)
+        in->uid =
+            find_account(in->app->spec, &account, &ignored) == 0 && account ? account->pw_uid : geteuid();
+    in->uid_known = true;
+    return in->uid;
+}
+
 static void went_well(struct instance *in, const struct os_birth *b, const struct interp_plan *plan)
 {
+    in->uid = b->how.has_user ? b->how.uid : geteuid();
+    in->uid_known = true;
     in->pid = b->pid;
     in->last_pid = b->pid;
     in->start = b->start;
