@@ -140,6 +140,7 @@ struct app {
     struct app_spec *spec;
     struct environ_blob *base; /* or NULL */
     long nofile;               /* soft limit of descriptors; 0: the daemon's own caller's */
+    const char *limits;        /* shared; of the caller (conf/limits.h); or NULL */
     int64_t created;           /* wall ms */
     const char *token;         /* shared; of the request that made it; or NULL */
     struct instance **instances;
@@ -269,6 +270,7 @@ struct app_origin { /* of the caller who starts an app */
     char *const *env;
     unsigned umask;
     long nofile;
+    const char *limits; /* as limits_take() gave it; or NULL */
     const char *token;
 };
 struct app *app_new(struct world *w, struct app_spec *take_spec, const struct app_origin *o);

@@ -13,6 +13,7 @@
 #include "base/shared.h"
 #include "base/time.h"
 #include "conf/keys.h"
+#include "conf/limits.h"
 #include "os/pidfd.h"
 #include "os/procstat.h"
 
@@ -75,8 +76,8 @@ static const char *const instance_members[] = {
     "exec",     "token",     "status_text",  "dropped_out",  "dropped_err", NULL,
 };
 static const char *const app_members[] = {
-    "v",   "created", "umask",    "nofile",    "token",      "new", "removing",
-    "env", "spec",    "cron_due", "cron_last", "cron_round", NULL,
+    "v",        "created", "umask", "nofile",   "limits",    "token",      "new",
+    "removing", "env",     "spec",  "cron_due", "cron_last", "cron_round", NULL,
 };
 static const char *const world_members[] = { "v",       "nonce",     "next_id", "seq",
                                              "started", "adoptions", "update",  NULL };
@@ -251,6 +252,8 @@ void entry_put_app(struct app *a)
     json_int(&j, "created", a->created);
     json_int(&j, "umask", a->umask);
     json_int(&j, "nofile", a->nofile);
+    if (a->limits)
+        json_raw(&j, "limits", a->limits);
     if (a->token)
         json_str(&j, "token", a->token);
     if (a->is_new)
@@ -406,6 +409,10 @@ int entry_read_app(struct world *w, const struct ledger_entry *from, int slot, s
     a->created = json_get_int(o, "created", 0);
     a->umask = (unsigned)json_get_int(o, "umask", 022);
     a->nofile = (long)json_get_int(o, "nofile", 0);
+    own_text limits = NULL;
+    if (limits_take(json_object_get(o, "limits"), &limits, e) < 0)
+        log_warn("app %s: %s", a->spec->name, e->text);
+    shared_set(&a->limits, limits);
     a->is_new = json_get_flag(o, "new", false);
     a->removing = json_get_flag(o, "removing", false);
     shared_set(&a->token, token);

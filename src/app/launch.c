@@ -20,6 +20,7 @@
 #include "base/shared.h"
 #include "base/time.h"
 #include "conf/interp.h"
+#include "conf/limits.h"
 #include "os/groups.h"
 #include "os/sock.h"
 #include "os/spawn.h"
@@ -30,6 +31,7 @@ struct plan {
     struct environ env;
     struct interp_plan interp;
     gid_t groups[64];
+    struct os_limits limits;
     int channel; /* the child's end, or -1 */
 };
 
@@ -301,9 +303,43 @@ static void forget_channel(struct instance *in)
     entry_drop_fds(in, ENTRY_CHANNEL);
 }
 
-static void describe(const struct instance *in, const struct plan *p, struct os_spawn *o)
+/* Said to who asks for a start: a plain user's daemon cannot raise a hard limit. */
+static void say_what_is_beyond(const struct instance *in, const struct os_limits *l)
+{
+    own_buf names = { 0 };
+    for (size_t i = 0; os_limits_beyond(l, &i); i++)
+        buf_addf(&names, "%s%s", names.len ? ", " : "", os_limit_name(i));
+    if (names.len)
+        log_warn(
+            "%s %lld: hard limits above the daemon's own stay at those: %s (`velos kill` and a start from "
+            "a shell with higher ones make others)",
+            in->app->spec->name, (long long)in->id, names.data);
+}
+
+/* Its caller's; the soft one of descriptors may be set for all apps. */
+static void plan_limits(const struct instance *in, struct plan *p)
 {
     const struct world *w = in->app->world;
+    struct os_limits ours;
+    limits_read(in->app->limits, &p->limits);
+    struct os_limit *nofile = &p->limits.of[os_limit_nofile()];
+    if (in->commanded)
+        say_what_is_beyond(in, &p->limits);
+    if (nofile->set && w->settings->nofile == 0)
+        return;
+    if (!nofile->set) {
+        os_limits_read(&ours);
+        *nofile = ours.of[os_limit_nofile()];
+        nofile->soft = in->app->nofile > 0 ? in->app->nofile : w->app_nofile;
+    }
+    if (w->settings->nofile > 0)
+        nofile->soft = w->settings->nofile;
+    if (nofile->hard != OS_LIMIT_NONE && (nofile->soft > nofile->hard || nofile->soft == OS_LIMIT_NONE))
+        nofile->soft = nofile->hard;
+}
+
+static void describe(const struct instance *in, const struct plan *p, struct os_spawn *o)
+{
     o->exec = p->interp.exec;
     o->argv = p->interp.argv;
     o->envp = p->env.all.v;
@@ -313,9 +349,7 @@ static void describe(const struct instance *in, const struct plan *p, struct os_
     o->out = in->outlets[OUTLET_OUT]->fds[1];
     o->err = in->outlets[OUTLET_ERR]->fds[1];
     o->umask = (mode_t)in->app->umask;
-    o->nofile = w->settings->nofile > 0 ? (long)w->settings->nofile
-                : in->app->nofile > 0   ? in->app->nofile
-                                        : w->app_nofile;
+    o->limits = &p->limits;
 }
 
 /* 1: all is ready for the child; 0: not yet, we come here again; -1: the reason. */
@@ -337,6 +371,7 @@ static int prepare(struct instance *in, struct plan *p, struct os_spawn *o, stru
     }
     if (in->slot < 0)
         return err_set(e, ERR_LIMIT, "the ledger is full; a daemon after this one would not know the app");
+    plan_limits(in, p);
     describe(in, p, o);
     return 1;
 }

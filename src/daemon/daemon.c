@@ -133,6 +133,7 @@ static void catch_signals(struct daemon *d)
 {
     signal(SIGPIPE, SIG_IGN);
     signal(SIGHUP, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a log as long as a limit of ours is a write that fails */
     uv_signal_init(&d->loop, &d->term);
     uv_signal_init(&d->loop, &d->interrupt);
     d->term.data = d->interrupt.data = d;

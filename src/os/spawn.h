@@ -10,6 +10,7 @@
 #include <sys/types.h>
 
 #include "base/def.h"
+#include "os/limits.h"
 
 struct os_spawn {
     const char *exec; /* absolute path */
@@ -18,7 +19,7 @@ struct os_spawn {
     int in, out, err; /* in: -1 is /dev/null */
     int channel;      /* becomes descriptor 3; -1: none */
     mode_t umask;
-    long nofile; /* soft RLIMIT_NOFILE; 0: as it is */
+    const struct os_limits *limits; /* NULL: as they are */
 
     bool has_user;
     uid_t uid;

@@ -54,13 +54,8 @@ static no_return void child(const struct os_spawn *s, int tell)
     setsid();
     default_signals();
     umask(s->umask);
-    if (s->nofile) {
-        struct rlimit r;
-        if (getrlimit(RLIMIT_NOFILE, &r) == 0) {
-            r.rlim_cur = (rlim_t)s->nofile;
-            setrlimit(RLIMIT_NOFILE, &r);
-        }
-    }
+    if (s->limits)
+        os_limits_apply(s->limits);
 
     int in = s->in < 0 ? open("/dev/null", O_RDONLY | O_CLOEXEC) : s->in;
     if (in < 0 || place(in, 0) < 0 || place(s->out, 1) < 0 || place(s->err, 2) < 0)

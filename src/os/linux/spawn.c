@@ -177,15 +177,6 @@ static int arrange_fds(const struct attempt *b)
     return 0;
 }
 
-static void limit_fds(rlim_t most)
-{
-    struct rlimit r;
-    if (most && getrlimit(RLIMIT_NOFILE, &r) == 0) {
-        r.rlim_cur = most;
-        setrlimit(RLIMIT_NOFILE, &r);
-    }
-}
-
 static int child(void *arg)
 {
     static const sigset_t none;
@@ -197,7 +188,8 @@ static int child(void *arg)
     setsid();
     default_signals(b->changed_signals);
     umask(s->umask);
-    limit_fds((rlim_t)s->nofile);
+    if (s->limits)
+        os_limits_apply(s->limits);
     b->step = SPAWN_USER;
     if (set_user(s) < 0)
         goto failed;
