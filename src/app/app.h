@@ -221,6 +221,7 @@ struct world {
     int sigchild;
     uv_poll_t child;
     uv_timer_t sample; /* metrics, while anything runs */
+    uv_timer_t again;  /* world_sweep_later() */
     struct strangers strangers;
     struct strays strays;
     struct timekeeper *timekeeper; /* of all timetables, or NULL */
@@ -238,7 +239,7 @@ struct world {
 };
 
 /* world.c */
-void world_init(struct world *w, uv_loop_t *loop, const char *home);
+must_check int world_init(struct world *w, uv_loop_t *loop, const char *home, struct err *e);
 void world_run(struct world *w); /* starts reaping and deferred work */
 void world_done(struct world *w);
 struct app *world_find(const struct world *w, const char *name);
@@ -246,6 +247,7 @@ struct instance *world_instance(const struct world *w, int64_t id);
 void world_defer_spawn(struct instance *in);
 void world_wake(struct world *w); /* the deferred work that had to wait may go on */
 void world_defer_sweep(struct instance *in);
+void world_sweep_later(struct world *w); /* all that need one, in a while: /proc could not be read */
 void world_touch(struct app *a);
 void world_put(struct world *w);  /* what belongs to no app, into the ledger */
 void world_work(struct world *w); /* does what is due, a bounded time long */

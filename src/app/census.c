@@ -57,6 +57,7 @@ static void take(struct census *c, const struct world *w, struct instance *const
     ssize_t count = procstat_all(&c->all, &vanished, skip, arg);
     if (count < 0)
         log_error("census: /proc: %s", strerror(errno));
+    c->unreadable = count < 0;
     c->n = count < 0 ? 0 : (size_t)count;
     c->owner = xcalloc(c->n, sizeof(*c->owner));
     c->vanished = vanished > 0;

@@ -18,10 +18,11 @@ struct census {
     struct map by_pid; /* -> index + 1 */
     struct map leads;  /* session or group -> instance id + 1 */
     bool ask_init;     /* orphans of init are asked for their mark too */
-    bool died;     /* a child of ours or of the keeper's, who was alive a moment ago: one of his may have been
-                      born behind our back */
-    bool unsure;   /* an orphan of ours is on his way there */
-    bool vanished; /* somebody did, or could not be asked: it may have been one */
+    bool died;   /* a child of ours or of the keeper's, who was alive a moment ago: one of his may have been
+                    born behind our back */
+    bool unsure; /* an orphan of ours is on his way there */
+    bool unreadable; /* there was no look at all: descriptors or memory have run out */
+    bool vanished;   /* somebody did, or could not be asked: it may have been one */
 };
 enum { CENSUS_NOT_KNOWN_YET = -2, CENSUS_NOBODY = -1 };
 

@@ -269,8 +269,8 @@ static void send_stop_signal(struct instance *in)
     int sig = s->kill_timeout == 0 ? SIGKILL : (int)s->kill_signal;
     struct proc_info now;
     in->tell_leftovers = !in->pid; /* only what an old life left: the sweep finds it and tells it */
-    if (!in->pid || !procstat_read(in->pid, &now) || now.start != in->start)
-        return; /* gone; its exit is on its way */
+    if (!in->pid || procstat_look(in->pid, in->start, &now) == PROCSTAT_GONE)
+        return; /* its exit is on its way */
     if (send_stop_message(in))
         return;
     if (kill(s->treekill ? -in->pid : in->pid, sig) < 0)
@@ -476,7 +476,8 @@ static void judge(struct instance *in, const struct past_life *p, bool not_ready
 static void kill_rest_of_group(const struct instance *in)
 {
     struct proc_info now;
-    if (in->app->spec->treekill && (!procstat_read(in->pid, &now) || now.start == in->start))
+    bool read = in->app->spec->treekill && procstat_read(in->pid, &now);
+    if (in->app->spec->treekill && (read ? now.start == in->start : errno == ESRCH))
         kill(-in->pid, SIGKILL);
 }
 
@@ -741,10 +742,10 @@ static bool watch_adopted(struct instance *in, struct exit_status *x)
     struct world *w = in->app->world;
     struct proc_info now;
     int fd = steal_fd(in->kept_pidfd);
-    bool alive = procstat_read(in->pid, &now) && now.start == in->start;
-    if (alive && fd < 0)
-        alive = (fd = os_pidfd_open(in->pid)) >= 0 || errno != ESRCH;
-    if (!alive) {
+    enum procstat_there there = procstat_look(in->pid, in->start, &now);
+    if (there != PROCSTAT_GONE && fd < 0 && (fd = os_pidfd_open(in->pid)) < 0 && errno == ESRCH)
+        there = PROCSTAT_GONE;
+    if (there == PROCSTAT_GONE) {
         keeper_link_hear(w->keeper); /* if it was the keeper's child, the keeper has told by now */
         if (!in->pid) {
             fd_done(&fd);
@@ -754,7 +755,12 @@ static bool watch_adopted(struct instance *in, struct exit_status *x)
         fd_done(&fd);
         return false;
     }
-    in->keeper_reaps = now.ppid == w->keeper_pid;
+    if (there == PROCSTAT_UNKNOWN || fd < 0)
+        log_warn("%s %lld: pid %d cannot be looked at or watched: %s; taken as alive", in->app->spec->name,
+                 (long long)in->id, (int)in->pid, strerror(errno));
+    in->keeper_reaps = there == PROCSTAT_THERE && now.ppid == w->keeper_pid;
+    if (there == PROCSTAT_THERE)
+        in->start = now.start; /* it was not known of a child that was just born */
     if (fd >= 0)
         in->watch = pidwatch_new(w->loop, fd, on_adopted_ended, in);
     entry_put_fds(in, ENTRY_PIDFD);

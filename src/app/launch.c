@@ -21,6 +21,7 @@
 #include "base/time.h"
 #include "conf/interp.h"
 #include "conf/limits.h"
+#include "os/fds.h"
 #include "os/groups.h"
 #include "os/sock.h"
 #include "os/spawn.h"
@@ -279,11 +280,38 @@ static int plan_channel(struct instance *in, struct plan *p, struct err *e)
     return 0;
 }
 
+/* Before an instance has its first descriptor: once it has them, the next velosd must be able to take all of
+ * them over, and to watch each child (a pidfd); what it cannot look at it could not tell from dead. */
+static int need_room(const struct instance *in, struct err *e)
+{
+    enum {
+        EACH = 12,
+        LATER_EACH = 3,
+        MARGIN = 64
+    }; /* pipes, logs, channel, sockets; what comes with its life */
+    const struct world *w = in->app->world;
+    long limit = os_fds_limit(), n = (long)w->n_instances;
+    if (n * 2 * (EACH + LATER_EACH) < limit / 2) /* to count them may take a while (before Linux 6.2) */
+        return 0;
+    long open = os_fds_open();
+    long later = n * LATER_EACH + MIN((long)MARGIN, limit / 8);
+    if (open < 0 || open + later + EACH <= limit)
+        return 0;
+    err_set(e, ERR_LIMIT, "descriptors: the daemon may have %ld, which is no room for another instance",
+            limit);
+    return err_hint(
+        e,
+        "as root: for p in %d %d; do prlimit --nofile=%ld --pid $p; done; for good LimitNOFILE= in its unit, "
+        "or a higher ulimit -n before the daemon is started",
+        (int)w->keeper_pid, (int)getpid(), limit * 4);
+}
+
 /* Opens the pipes of a first start. 1: they are open; 0: not yet, the pump's word starts us again. */
 static int need_pipes(struct instance *in, struct err *e)
 {
     int open = 0;
-    if (need_input(in, e) < 0)
+    bool first = in->input[1] < 0 && !in->outlets[OUTLET_OUT];
+    if ((first && need_room(in, e) < 0) || need_input(in, e) < 0)
         return -1;
     for (int i = 0; i < OUTLET_N; i++) {
         struct outlet *o = in->outlets[i];

@@ -1,6 +1,7 @@
 /* Whether anything of an instance is left, and force for what is. While there is grace, one of those left is
  * waited for (its pidfd) and then everybody is looked at again; with force all are killed first. Nothing is
  * polled. */
+#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -25,8 +26,10 @@ static void await(struct instance *in, const struct proc_info *p)
 {
     int fd = os_pidfd_open(p->pid);
     in->leftover = pidwatch_free(in->leftover);
-    if (fd < 0)
+    if (fd < 0 && errno == ESRCH)
         world_defer_sweep(in); /* it ended just now: look again */
+    else if (fd < 0)
+        world_sweep_later(in->app->world);
     else
         in->leftover = pidwatch_new(in->app->world->loop, fd, on_leftover_ended, in);
 }
@@ -125,6 +128,14 @@ void sweep(struct world *w, struct instance *const *ask, size_t n)
         return;
     }
     census_take(&c, w, ask, n);
+    if (c.unreadable) { /* what cannot be looked at is not dead */
+        for (size_t i = 0; i < n; i++)
+            if (ask[i]->forced && ask[i]->pid)
+                kill(-ask[i]->pid, SIGKILL);
+        world_sweep_later(w);
+        census_done(&c);
+        return;
+    }
     c.ask_init = true;
     struct {
         int64_t id;

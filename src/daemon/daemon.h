@@ -54,7 +54,9 @@ void daemon_trim_soon(struct daemon *d);
 /* Ends once what was answered is sent; word: KEEP_BYE, KEEP_LEAVE. */
 void daemon_leave(struct daemon *d, enum keep_type word);
 
-/* adopt.c: reads what the keeper has. -1: it went away meanwhile, what came is adopted all the same. */
+/* adopt.c: reads what the keeper has. -1: it went away meanwhile, what came is adopted all the same.
+ * ADOPT_SHORT: some of it could not be received; the keeper has it still, for another velosd. */
+enum { ADOPT_SHORT = -2 };
 int adopt(struct daemon *d);
 void adopt_keep(struct daemon *d, const struct keep_msg *m); /* takes its descriptors; to hand on */
 void adopt_done(struct daemon *d);

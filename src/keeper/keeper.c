@@ -197,6 +197,8 @@ static void listen_to_velosd(void)
             hear(&m);
         } else if (r == 0) {
             fd_done(&k.sock);
+        } else if (errno == EMFILE) {
+            log_error("descriptors: the limit of %ld is reached: some are not kept", os_fds_limit());
         } else if (errno != EBADMSG) {
             return;
         } else {

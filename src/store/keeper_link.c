@@ -140,6 +140,8 @@ int keeper_link_next_entry(struct keeper_link *l, struct keep_msg *m, pid_t *kee
             struct pollfd p = { .fd = l->sock, .events = POLLIN };
             poll(&p, 1, -1);
         }
+        if (r < 0 && errno == EMFILE)
+            return KEEPER_LINK_SHORT;
         if (r < 0)
             continue;
         if (m->head.type != KEEP_ALL)

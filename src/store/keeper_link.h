@@ -23,7 +23,9 @@ struct keeper_link *keeper_link_new(uv_loop_t *loop, int sock, const struct keep
 struct keeper_link *keeper_link_free(struct keeper_link *l);
 
 /* Before the loop runs: blocks until the next entry. 1: *m is filled (descriptors are the caller's); 0: that
- * was all, *keeper_pid is set; -1: the keeper is gone. */
+ * was all, *keeper_pid is set; -1: the keeper is gone; KEEPER_LINK_SHORT: descriptors of one were lost, since
+ * we may have no more. */
+enum { KEEPER_LINK_SHORT = -2 };
 int keeper_link_next_entry(struct keeper_link *l, struct keep_msg *m, pid_t *keeper_pid);
 
 /* Descriptors stay the caller's. */

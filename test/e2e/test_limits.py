@@ -158,3 +158,68 @@ def test_a_log_as_long_as_a_limit_allows(velos):
         velos.run("kill")
     finally:
         daemon.wait(20 * SLOW)
+
+
+# Descriptors
+
+
+class Foreground:
+    """`velos daemon` with so many descriptors."""
+
+    def __init__(self, velos, most):
+        self.velos, self.path = velos, velos.work / "daemon.log"
+        with open(self.path, "w") as log:
+            self.child = velos.popen("daemon", preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (most, most)), stderr=log, stdout=log)
+
+    def wait_said(self, words):
+        eventually(lambda: words in self.path.read_text(), f"{words!r} in the log", 20)
+
+    def end(self):
+        self.velos.run("kill", check=False)
+        self.child.terminate()
+        self.child.wait(20 * SLOW)
+
+
+def test_no_room_to_begin(velos):
+    daemon = Foreground(velos, 40)
+    try:
+        daemon.wait_said("descriptors: the limit of 40 leaves no room to begin")
+        daemon.wait_said("velosd dies before it is up; next try in 200 ms")
+        assert "Assert" not in daemon.path.read_text() and "signal" not in daemon.path.read_text()
+    finally:
+        daemon.child.kill()
+        daemon.child.wait(20 * SLOW)
+        for pid in velos.processes():
+            os.kill(pid, signal.SIGKILL)
+
+
+def test_a_full_house_is_taken_over(velos):
+    """With as many apps as are accepted, each death of velosd costs none: it needs descriptors of its own to watch them."""
+    daemon = Foreground(velos, 256)
+    try:
+        eventually(lambda: (velos.home / "velos.sock").exists(), "it is up")
+        for n in range(100):
+            result = velos.run("start", "sleep 1000", "--name", f"a{n}", "--cwd", "/", check=False)
+            if result.code:
+                break
+        assert result.code == 1 and "descriptors: the daemon may have 256" in result.err, result
+        assert "hint: as root: for p in" in result.err
+        pids = {name: row["pid"] for name, row in velos.list().items()}
+        assert 10 < len(pids) < 40 and f"a{n}" not in pids, "the one that was refused leaves nothing behind"
+        for _ in range(3):
+            pid = velos.daemon()["pid"]
+            os.kill(pid, signal.SIGKILL)
+            eventually(lambda: velos.daemon()["pid"] != pid, "another velosd")
+            assert {name: row["pid"] for name, row in velos.list().items()} == pids
+        keeper = velos.daemon()["keeper_pid"]
+        os.kill(keeper, signal.SIGKILL)
+        eventually(lambda: velos.daemon()["keeper_pid"] != keeper, "another keeper")
+        assert {name: row["pid"] for name, row in velos.list().items()} == pids
+        velos.run("restart", "a0")
+        velos.run("stop", "a1")
+        velos.run("start", "a1")
+        velos.run("delete", "a2", "a3")
+        velos.run("start", "sleep 1000", "--name", "again", "--cwd", "/")
+        assert velos.fails(1, "scale", "again", "+9").err.count("descriptors: ")
+    finally:
+        daemon.end()

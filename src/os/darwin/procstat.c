@@ -60,6 +60,14 @@ bool procstat_read(pid_t pid, struct proc_info *out)
     return true;
 }
 
+enum procstat_there procstat_look(pid_t pid, uint64_t start, struct proc_info *out)
+{
+    if (procstat_read(pid, out))
+        return start == 0 || out->start == start ? PROCSTAT_THERE : PROCSTAT_GONE;
+    int why = errno;
+    return why == ESRCH || (kill(pid, 0) < 0 && errno == ESRCH) ? PROCSTAT_GONE : PROCSTAT_UNKNOWN;
+}
+
 ssize_t procstat_all(struct proc_info **out, size_t *vanished, procstat_skip *skip, void *arg)
 {
     enum { BORN_MEANWHILE = 64 };

@@ -89,12 +89,15 @@ static bool read_at(int dir, const char *name, struct proc_info *out)
     char path[32], text[1024];
     snprintf(path, sizeof(path), "%s/stat", name);
     own_fd fd = openat(dir, path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
+    if (fd < 0) {
+        errno = errno == ENOENT ? ESRCH : errno;
         return false;
+    }
     ssize_t n = read(fd, text, sizeof(text) - 1); /* made in one piece by the kernel */
     if (n <= 0)
         return false;
     text[n] = '\0';
+    errno = EBADMSG;
     return parse_stat(text, out);
 }
 
@@ -104,6 +107,14 @@ bool procstat_read(pid_t pid, struct proc_info *out)
     snprintf(name, sizeof(name), "/proc/%d", (int)pid);
     out->pid = pid;
     return read_at(AT_FDCWD, name, out);
+}
+
+enum procstat_there procstat_look(pid_t pid, uint64_t start, struct proc_info *out)
+{
+    if (procstat_read(pid, out))
+        return start == 0 || out->start == start ? PROCSTAT_THERE : PROCSTAT_GONE;
+    int why = errno;
+    return why == ESRCH || (kill(pid, 0) < 0 && errno == ESRCH) ? PROCSTAT_GONE : PROCSTAT_UNKNOWN;
 }
 
 ssize_t procstat_all(struct proc_info **out, size_t *vanished, procstat_skip *skip, void *arg)
@@ -125,6 +136,13 @@ ssize_t procstat_all(struct proc_info **out, size_t *vanished, procstat_skip *sk
         if (skip && skip(arg, all[n].pid))
             continue;
         bool there = read_at(dirfd(dir), d->d_name, &all[n]);
+        if (!there && (errno == EMFILE || errno == ENFILE || errno == ENOMEM)) {
+            int why = errno;
+            closedir(dir);
+            free(all);
+            errno = why;
+            return -1;
+        }
         n += there;
         *vanished += !there;
     }
