@@ -284,17 +284,14 @@ static int plan_channel(struct instance *in, struct plan *p, struct err *e)
  * them over, and to watch each child (a pidfd); what it cannot look at it could not tell from dead. */
 static int need_room(const struct instance *in, struct err *e)
 {
-    enum {
-        EACH = 12,
-        LATER_EACH = 3,
-        MARGIN = 64
-    }; /* pipes, logs, channel, sockets; what comes with its life */
+    /* Pipes, logs, channel, sockets; what comes with its life. */
+    enum { EACH = 12, LATER_EACH = 3, MARGIN = 64 };
     const struct world *w = in->app->world;
     long limit = os_fds_limit(), n = (long)w->n_instances;
     if (n * 2 * (EACH + LATER_EACH) < limit / 2) /* to count them may take a while (before Linux 6.2) */
         return 0;
     long open = os_fds_open();
-    long later = n * LATER_EACH + MIN((long)MARGIN, limit / 8);
+    long later = n * LATER_EACH + MIN((long)MARGIN, limit / 8) + limit / OS_FDS_CLIENTS;
     if (open < 0 || open + later + EACH <= limit)
         return 0;
     err_set(e, ERR_LIMIT, "descriptors: the daemon may have %ld, which is no room for another instance",
