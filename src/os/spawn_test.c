@@ -202,18 +202,18 @@ static pid_t start_stopper(uid_t uid)
 
 TEST(nor_is_one_that_its_user_stops)
 {
-    static const gid_t groups[] = { 54321 };
+    static const gid_t groups[] = { 54398 };
     own_fd null = open("/dev/null", O_RDWR | O_CLOEXEC);
     if (geteuid() != 0)
         return; /* nobody else's processes can be made */
-    pid_t stopper = start_stopper(54321);
+    pid_t stopper = start_stopper(54398);
     int64_t before = time_mono_ms();
     int stopped = 0;
     for (int i = 0; i < 300 && stopped < 2; i++) {
         int32_t born = 0;
         struct os_birth b = { .how = sleeper(null, &born) };
         b.how.has_user = true;
-        b.how.uid = b.how.gid = 54321;
+        b.how.uid = b.how.gid = 54398;
         b.how.groups = groups;
         b.how.n_groups = 1;
         os_spawn(&b, 1);

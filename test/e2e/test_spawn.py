@@ -114,7 +114,7 @@ def stop_all_of_user(uid, seen):
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root runs apps of others")
 def test_a_user_that_stops_all_its_processes(velos, home):
     """Also the children of velosd that have just become this user."""
-    user = ["--user", 54321, "--group", 54321, "--cwd", "/", "--min-uptime", 0, "--max-restarts", -1]
+    user = ["--user", 54399, "--group", 54399, "--cwd", "/", "--min-uptime", 0, "--max-restarts", -1]
     velos.run("start", "sleep 1000", "--name", "crashing", *user)
     velos.run("start", "sleep 1000", "--name", "other")
     (home.parent / "seen").mkdir(mode=0o777)
@@ -123,7 +123,7 @@ def test_a_user_that_stops_all_its_processes(velos, home):
     seen = home.parent / "seen" / "one"
     pid = os.fork()
     if pid == 0:
-        stop_all_of_user(54321, seen)
+        stop_all_of_user(54399, seen)
     try:
         until = time.monotonic() + 60 * SLOW
         while not seen.exists() and time.monotonic() < until:
