@@ -36,12 +36,12 @@ static void add_word(struct buf *out, const char *lead, const char *text)
 }
 
 /* NotifyAccess=main: apps are processes of this service too, of any user, and must not speak in its name
- * ("WATCHDOG=trigger" ends it, "MAINPID=" takes it over). The keeper is the main process. ExitType=cgroup: when
- * it dies velosd takes its place, and systemd must not take that for the end, and the apps with it; it knows no
- * main process from then on, so a stop is ExecStop's. OOMPolicy=continue: an app that is killed for its memory
- * is velos's to start again. KillMode=mixed: the keeper alone has a signal, and the apps end on their own
- * stop path; velosd asks for the time that takes. No PATH and no interpreter: each app has the environment it
- * was started with. */
+ * ("WATCHDOG=trigger" ends it, "MAINPID=" takes it over). The keeper is the main process. ExitType=cgroup:
+ * when it dies velosd takes its place, and systemd must not take that for the end, and the apps with it; it
+ * knows no main process from then on, so a stop is ExecStop's. OOMPolicy=continue: an app that is killed for
+ * its memory is velos's to start again. KillMode=mixed: the keeper alone has a signal, and the apps end on
+ * their own stop path; velosd asks for the time that takes. No PATH and no interpreter: each app has the
+ * environment it was started with. */
 static void text(const struct boot *b, struct buf *out)
 {
     buf_addf(out,
