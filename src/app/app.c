@@ -76,6 +76,7 @@ struct app *app_new_bare(struct world *w, struct app_spec *take_spec, const stru
     settings_fill_in(w->settings, a->spec);
     a->umask = o->umask;
     a->nofile = o->nofile;
+    shared_set(&a->limits, o->limits);
     a->created = time_wall_ms();
     shared_set(&a->token, o->token);
     list_init(&a->requests);
@@ -162,6 +163,7 @@ void app_free(struct app *a)
     label_unref(a->label);
     free(a->instances);
     shared_set(&a->token, NULL);
+    shared_set(&a->limits, NULL);
     json_decref(a->unknown);
     free(a);
 }

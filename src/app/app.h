@@ -87,6 +87,7 @@ struct instance {
     bool keeper_reaps;   /* its parent is the keeper, who tells the status */
     bool commanded;      /* the spawn to come is a person's wish */
     bool has_exited;
+    bool unexecuted; /* whether its program was executed is not known yet; or it never was, in the last run */
     bool end_untold; /* the child ended while stopping; the event that says so comes with the next state */
     struct exit_status last_exit;
 
@@ -103,6 +104,7 @@ struct instance {
     struct pidwatch *leftover; /* what the sweep waits for; or NULL */
     struct clearing *clearing; /* of what the last run left, while no stop does that; or NULL */
     pid_t forbidden;           /* STUCK, since we may not signal this process; or 0 */
+    struct pidwatch *report;   /* of a child that is another user's by now: whether exec succeeds; or NULL */
     uv_timer_t *timer;         /* most have none most of the time: NULL */
     int64_t deadline;          /* mono ms; 0: the timer is off */
 
@@ -110,6 +112,7 @@ struct instance {
     int64_t dropped[OUTLET_N];    /* bytes of its output that no file could take */
     int input[2];                 /* its stdin: read end, write end (non-blocking); -1: not made yet */
     struct channel *channel;      /* Node's, or NULL */
+    struct door *door;            /* with wait_ready: its own socket of sd_notify; or NULL */
     int kept_pidfd, kept_channel; /* read from an entry, until the adoption takes them; or -1 */
     int slot;                     /* in the ledger; -1: not there yet */
     unsigned kept_fds;            /* bits of enum entry_fds: the keeper has them */
@@ -145,6 +148,7 @@ struct app {
     struct app_spec *spec;
     struct environ_blob *base; /* or NULL */
     long nofile;               /* soft limit of descriptors; 0: the daemon's own caller's */
+    const char *limits;        /* shared; of the caller (conf/limits.h); or NULL */
     int64_t created;           /* wall ms */
     const char *token;         /* shared; of the request that made it; or NULL */
     struct instance **instances;
@@ -176,14 +180,15 @@ struct strangers {
     unsigned turn;
 };
 
-/* A socket of sd_notify, kept as an entry. Apps of another user cannot get into the home: theirs has no path.
- */
+/* A socket of sd_notify, kept as an entry: shared by all apps, or of one instance. Apps of another user
+ * cannot get into the home: theirs has no path. */
 enum { DOOR_HOME, DOOR_USERS, DOOR_N };
 struct door {
     int fd; /* -1: no app has needed it yet */
     bool failed;
     uv_poll_t poll;
     char *address;
+    struct instance *in; /* NULL: it is shared */
 };
 
 struct strays { /* strays.h */
@@ -226,6 +231,7 @@ struct world {
     int sigchild;
     uv_poll_t child;
     uv_timer_t sample; /* metrics, while anything runs */
+    uv_timer_t again;  /* world_sweep_later() */
     struct strangers strangers;
     struct strays strays;
     struct timekeeper *timekeeper; /* of all timetables, or NULL */
@@ -243,7 +249,7 @@ struct world {
 };
 
 /* world.c */
-void world_init(struct world *w, uv_loop_t *loop, const char *home);
+must_check int world_init(struct world *w, uv_loop_t *loop, const char *home, struct err *e);
 void world_run(struct world *w); /* starts reaping and deferred work */
 void world_done(struct world *w);
 struct app *world_find(const struct world *w, const char *name);
@@ -251,6 +257,7 @@ struct instance *world_instance(const struct world *w, int64_t id);
 void world_defer_spawn(struct instance *in);
 void world_wake(struct world *w); /* the deferred work that had to wait may go on */
 void world_defer_sweep(struct instance *in);
+void world_sweep_later(struct world *w); /* all that need one, in a while: /proc could not be read */
 void world_touch(struct app *a);
 void world_meet_keeper(struct world *w);
 void world_put(struct world *w);  /* what belongs to no app, into the ledger */
@@ -262,10 +269,13 @@ enum { SAMPLE_FIRST_MS = 250 };
 void world_sample(struct world *w);
 
 /* ready.c: the sockets of sd_notify. */
-void world_resume_notify(struct world *w);         /* what the daemon before us had open is heard again */
-void world_need_notify(const struct instance *in); /* before a child that may use it */
+void world_resume_notify(struct world *w);   /* what the daemon before us had open is heard again */
+void world_need_notify(struct instance *in); /* before a child that may use it */
 const char *world_notify_address(const struct instance *in); /* NULL: there is none */
 void world_done_notify(struct world *w);
+void instance_adopt_notify(struct instance *in, int take_fd); /* the one of its own */
+void instance_free_notify(struct instance *in);               /* its name on disk stays */
+void instance_forget_notify(struct instance *in);             /* ... goes, too */
 
 /* app.c. app_new takes spec; env is the caller's environment (strv) or NULL. The app's instances are made
  * (STOPPED); every piece is put to the keeper. */
@@ -273,6 +283,7 @@ struct app_origin { /* of the caller who starts an app */
     char *const *env;
     unsigned umask;
     long nofile;
+    const char *limits; /* as limits_take() gave it; or NULL */
     const char *token;
 };
 struct app *app_new(struct world *w, struct app_spec *take_spec, const struct app_origin *o);
@@ -306,6 +317,8 @@ bool instance_feed(struct instance *in, enum life_event ev, enum cause cause); /
 void instance_command(struct instance *in, enum life_event ev, const char *token, bool retry);
 void instance_exited(struct instance *in, const struct exit_status *x); /* the main process is gone */
 void instance_spawned(struct instance *in);
+void instance_await_exec(struct instance *in, int take_report); /* it has a child; -1: an adopted one */
+bool instance_executed(const struct instance *in);              /* it has a child, which runs its program */
 void instance_spawn_failed(struct instance *in, const struct err *e);
 void instance_gone(struct instance *in);  /* the sweep found nothing left */
 void instance_stuck(struct instance *in); /* ... something is, and SIGKILL does nothing to it */
@@ -329,6 +342,11 @@ const struct past_life *instance_life_ended(const struct instance *in, size_t ba
  * one when it returns, or has failed and been told so, or waits for its pipes or the keeper and comes again.
  */
 void launch(struct instance *const *ins, size_t n);
+/* Of a child that was not waited for: tells the instance that exec has succeeded or failed, if that is known.
+ */
+void launch_settle(struct instance *in);
+void launch_never_executed(struct instance *in);               /* ... nor ever will: that child is gone */
+uid_t launch_uid(struct instance *in);                         /* whose its child is, or would be */
 must_check int launch_try(struct instance *in, struct err *e); /* would it? All but the child */
 must_check int instance_environ(const struct instance *in, struct environ *out, struct err *e);
 

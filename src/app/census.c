@@ -82,6 +82,7 @@ static void take(struct census *c, const struct world *w, struct instance *const
     if (count < 0)
         log_error("census: /proc: %s", strerror(errno));
     census_of(c, w, ask, n, all, count < 0 ? 0 : (size_t)count, &proc_facts);
+    c->unreadable = count < 0;
     c->vanished = vanished > 0;
 }
 

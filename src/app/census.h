@@ -39,10 +39,11 @@ struct census {
     struct map by_pid; /* -> index + 1 */
     struct map leads;  /* session or group -> instance id + 1 */
     bool stopping;     /* for a stop: orphans of init are asked too, and those that nothing names count */
-    bool died;     /* a child of ours or of the keeper's, which was alive a moment ago: a process it forked
-                      may be missing in the list */
-    bool unsure;   /* an orphan of ours is exiting */
-    bool vanished; /* a process did, or could not be asked: it may have been one of ours */
+    bool died;       /* a child of ours or of the keeper's, which was alive a moment ago: a process it forked
+                        may be missing in the list */
+    bool unsure;     /* an orphan of ours is exiting */
+    bool unreadable; /* there was no look at all: descriptors or memory have run out */
+    bool vanished;   /* a process did, or could not be asked: it may have been one of ours */
 };
 enum { CENSUS_NOT_KNOWN_YET = -2, CENSUS_NOBODY = -1 };
 

@@ -13,6 +13,7 @@
 #include "base/shared.h"
 #include "base/time.h"
 #include "conf/keys.h"
+#include "conf/limits.h"
 #include "os/pidfd.h"
 #include "os/procstat.h"
 
@@ -76,8 +77,8 @@ static const char *const instance_members[] = {
     "dirty",    NULL,
 };
 static const char *const app_members[] = {
-    "v",   "created", "umask",    "nofile",    "token",      "new", "removing",
-    "env", "spec",    "cron_due", "cron_last", "cron_round", NULL,
+    "v",        "created", "umask", "nofile",   "limits",    "token",      "new",
+    "removing", "env",     "spec",  "cron_due", "cron_last", "cron_round", NULL,
 };
 static const char *const world_members[] = { "v",         "nonce",  "next_id",       "seq", "started",
                                              "adoptions", "update", "shared_keeper", NULL };
@@ -256,6 +257,8 @@ void entry_put_app(struct app *a)
     json_int(&j, "created", a->created);
     json_int(&j, "umask", a->umask);
     json_int(&j, "nofile", a->nofile);
+    if (a->limits)
+        json_raw(&j, "limits", a->limits);
     if (a->token)
         json_str(&j, "token", a->token);
     if (a->is_new)
@@ -318,11 +321,14 @@ void entry_forget_instance(struct instance *in)
     entry_drop_fds(in, ENTRY_PIPES);
     entry_drop_fds(in, ENTRY_CHANNEL);
     entry_drop_fds(in, ENTRY_PIDFD);
+    instance_forget_notify(in);
 }
 
 /* Descriptors. */
 
-static const char *const fds_kinds[] = { [ENTRY_PIPES] = "io", [ENTRY_CHANNEL] = "ch", [ENTRY_PIDFD] = "pf" };
+static const char *const fds_kinds[ENTRY_FDS_N] = {
+    [ENTRY_PIPES] = "io", [ENTRY_CHANNEL] = "ch", [ENTRY_PIDFD] = "pf", [ENTRY_NOTIFY] = "nt"
+};
 
 static size_t collect_fds(const struct instance *in, enum entry_fds kind, int fds[KEEP_FDS_MOST])
 {
@@ -331,6 +337,8 @@ static size_t collect_fds(const struct instance *in, enum entry_fds kind, int fd
         fds[n++] = channel_fd(in->channel);
     if (kind == ENTRY_PIDFD && in->watch && os_pidfd_travels())
         fds[n++] = pidwatch_fd(in->watch);
+    if (kind == ENTRY_NOTIFY && in->door)
+        fds[n++] = in->door->fd;
     if (kind != ENTRY_PIPES || !in->outlets[OUTLET_OUT] || !in->outlets[OUTLET_ERR] || in->input[1] < 0)
         return n;
     for (int i = 0; i < OUTLET_N; i++) {
@@ -365,7 +373,7 @@ void entry_drop_fds(struct instance *in, enum entry_fds kind)
 
 int entry_add_all_fds(const struct instance *in, struct keep_file *f)
 {
-    for (enum entry_fds kind = ENTRY_PIPES; kind <= ENTRY_PIDFD; kind++) {
+    for (enum entry_fds kind = ENTRY_PIPES; kind < ENTRY_FDS_N; kind++) {
         char key[KEEP_KEY_MOST];
         int fds[KEEP_FDS_MOST];
         size_t n = collect_fds(in, kind, fds);
@@ -408,6 +416,10 @@ int entry_read_app(struct world *w, const struct ledger_entry *from, int slot, s
     a->created = json_get_int(o, "created", 0);
     a->umask = (unsigned)json_get_int(o, "umask", 022);
     a->nofile = (long)json_get_int(o, "nofile", 0);
+    own_text limits = NULL;
+    if (limits_take(json_object_get(o, "limits"), &limits, e) < 0)
+        log_warn("app %s: %s", a->spec->name, e->text);
+    shared_set(&a->limits, limits);
     a->is_new = json_get_flag(o, "new", false);
     a->removing = json_get_flag(o, "removing", false);
     shared_set(&a->token, token);
@@ -550,7 +562,11 @@ static bool take_fds(struct instance *in, enum entry_fds kind, const int *fds, s
         in->input[1] = fds[5];
         return true;
     }
-    if (!in->pid || n != 1 || kind == ENTRY_PIPES)
+    if (kind == ENTRY_NOTIFY && n == 1 && !in->door) {
+        instance_adopt_notify(in, fds[0]);
+        return true;
+    }
+    if (!in->pid || n != 1 || kind == ENTRY_PIPES || kind == ENTRY_NOTIFY)
         return false;
     int *kept = kind == ENTRY_CHANNEL ? &in->kept_channel : &in->kept_pidfd;
     fd_done(kept);
@@ -560,7 +576,7 @@ static bool take_fds(struct instance *in, enum entry_fds kind, const int *fds, s
 
 bool entry_is_fds(const char *key)
 {
-    for (enum entry_fds kind = ENTRY_PIPES; kind <= ENTRY_PIDFD; kind++)
+    for (enum entry_fds kind = ENTRY_PIPES; kind < ENTRY_FDS_N; kind++)
         if (text_starts(key, fds_kinds[kind]) && key[2] == '/')
             return true;
     return false;
@@ -568,7 +584,7 @@ bool entry_is_fds(const char *key)
 
 void entry_take_fds(struct world *w, const char *key, const int *fds, size_t n)
 {
-    for (enum entry_fds kind = ENTRY_PIPES; kind <= ENTRY_PIDFD; kind++) {
+    for (enum entry_fds kind = ENTRY_PIPES; kind < ENTRY_FDS_N; kind++) {
         if (strncmp(key, fds_kinds[kind], 2) != 0 || key[2] != '/')
             continue;
         struct instance *in = world_instance(w, strtoll(key + 3, NULL, 10));

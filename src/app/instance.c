@@ -19,6 +19,11 @@
 #include "os/procstat.h"
 #include "os/signame.h"
 
+enum {
+    EXEC_MS = 10000, /* in which a child that is not waited for executes its program */
+    EXEC_ADOPTED_MS = 1000,
+};
+
 const char *cause_name(enum cause c)
 {
     static const char *const names[CAUSE_N] = {
@@ -135,7 +140,9 @@ void instance_free(struct instance *in)
     in->watch = pidwatch_free(in->watch);
     in->leftover = pidwatch_free(in->leftover);
     sweep_forget(in);
+    in->report = pidwatch_free(in->report);
     in->channel = channel_free(in->channel);
+    instance_free_notify(in);
     fd_done(&in->input[0]);
     fd_done(&in->input[1]);
     usage_forget(&in->usage);
@@ -165,6 +172,7 @@ void instance_put(struct instance *in)
 /* Moving. */
 
 static void look_at_closing(struct instance *in);
+static void look_at_exec(struct instance *in);
 
 static void on_timer(uv_timer_t *t)
 {
@@ -174,7 +182,10 @@ static void on_timer(uv_timer_t *t)
         look_at_closing(in);
         return;
     }
-    instance_feed(in, EV_TIMEOUT, in->life == LIFE_STARTING ? CAUSE_NOT_READY : in->cause);
+    if (in->life == LIFE_STARTING && in->pid && in->unexecuted)
+        look_at_exec(in);
+    else
+        instance_feed(in, EV_TIMEOUT, in->life == LIFE_STARTING ? CAUSE_NOT_READY : in->cause);
 }
 
 /* The timer to in->deadline, which may be past. */
@@ -226,7 +237,8 @@ static void enter(struct instance *in, enum life to, enum cause cause, const str
 
 bool instance_ready(struct instance *in)
 {
-    return in->app->spec->wait_ready && in->pid && in->life == LIFE_STARTING &&
+    launch_settle(in); /* of two descriptors that are readable, this one may come first */
+    return in->app->spec->wait_ready && instance_executed(in) && in->life == LIFE_STARTING &&
            instance_feed(in, EV_READY, in->cause);
 }
 
@@ -264,8 +276,8 @@ static void send_stop_signal(struct instance *in)
     pid_t to = s->treekill ? -in->pid : in->pid;
     struct proc_info now;
     in->message_sent = in->group_told = false;
-    if (!in->pid || !procstat_read(in->pid, &now) || now.start != in->start)
-        return; /* gone; its exit is on its way */
+    if (!in->pid || procstat_look(in->pid, in->start, &now) == PROCSTAT_GONE)
+        return; /* its exit is on its way */
     if (send_stop_message(in)) {
         in->message_sent = true;
         in->tell_leftovers = false;
@@ -506,13 +518,17 @@ static void judge(struct instance *in, const struct past_life *p, bool not_ready
 static void kill_rest_of_group(const struct instance *in)
 {
     struct proc_info now;
-    if (in->app->spec->treekill && (!procstat_read(in->pid, &now) || now.start == in->start))
+    bool read = in->app->spec->treekill && procstat_read(in->pid, &now);
+    if (in->app->spec->treekill && (read ? now.start == in->start : errno == ESRCH))
         kill(-in->pid, SIGKILL);
 }
 
 void instance_exited(struct instance *in, const struct exit_status *x)
 {
     struct world *w = in->app->world;
+    launch_settle(in);
+    if (!in->pid) /* it never was its program */
+        return;
     bool stopping = life_is_stopping(in->life) || in->life == LIFE_STUCK;
     if (in->adopted && !stopping)
         kill_rest_of_group(in);
@@ -523,6 +539,7 @@ void instance_exited(struct instance *in, const struct exit_status *x)
     in->start = 0;
     in->adopted = false;
     in->watch = pidwatch_free(in->watch);
+    in->report = pidwatch_free(in->report);
     in->channel = channel_free(in->channel);
     fd_done(&in->kept_pidfd);
     fd_done(&in->kept_channel);
@@ -549,6 +566,7 @@ void instance_spawned(struct instance *in)
 {
     text_free(&in->reason);
     free(steal(in->spawn_error));
+    in->unexecuted = false;
     if (!in->app->spec->wait_ready) {
         instance_feed(in, EV_READY, in->cause);
         return;
@@ -559,12 +577,59 @@ void instance_spawned(struct instance *in)
     world_touch(in->app); /* exec has succeeded: who did not ask for more than that has his answer */
 }
 
+/* A child that has changed its user before exec is in the hands of all processes of that user: they may stop
+ * it there, or have its directory and program where nothing answers. Nothing waits for it but this instance.
+ */
+
+static void on_report(void *arg)
+{
+    launch_settle(arg);
+}
+
+void instance_await_exec(struct instance *in, int take_report)
+{
+    bool adopted =
+        take_report < 0; /* its report went with the daemon before us: there is only this to look at */
+    in->unexecuted = true;
+    in->deadline = time_mono_ms() + (adopted ? EXEC_ADOPTED_MS : EXEC_MS);
+    timer_set(in);
+    if (!adopted)
+        in->report = pidwatch_new(in->app->world->loop, take_report, on_report, in);
+}
+
+bool instance_executed(const struct instance *in)
+{
+    return in->pid && !in->unexecuted;
+}
+
+static bool has_executed(pid_t pid)
+{
+    struct proc_info now;
+    return !procstat_read(pid, &now) || now.executed;
+}
+
+/* By now it should have been its program. A child that is not is ended as any other, and is a failed spawn
+ * once it is gone. */
+static void look_at_exec(struct instance *in)
+{
+    launch_settle(in);
+    if (in->life != LIFE_STARTING || !in->pid || !in->unexecuted)
+        return;
+    if (!in->report && has_executed(in->pid)) {
+        instance_spawned(in);
+        return;
+    }
+    in->report = pidwatch_free(in->report);
+    procstat_kill(in->pid, in->start, SIGKILL);
+    instance_feed(in, EV_TIMEOUT, CAUSE_SPAWN);
+}
+
 void instance_spawn_failed(struct instance *in, const struct err *e)
 {
     int64_t delay = 0;
     struct policy_exit x = { .spawn_failed = true, .commanded = in->commanded };
     enum life_event ev = policy_judge(in->app->spec, &in->memory, &x, &delay);
-    if (!in->commanded) { /* else the person has the error, and it is no life */
+    if (!in->commanded && in->life != LIFE_FAILING) { /* else the person has the error, and it is no life */
         struct past_life *p = remember(in, &(struct exit_status){ 0 }, CAUSE_SPAWN);
         p->started = p->ended;
     }
@@ -587,6 +652,10 @@ void instance_spawn_failed(struct instance *in, const struct err *e)
 void instance_gone(struct instance *in)
 {
     in->dirty = false;
+    if (in->life == LIFE_FAILING && in->cause == CAUSE_SPAWN) {
+        launch_never_executed(in);
+        return;
+    }
     if (in->life == LIFE_FAILING) {
         const struct past_life *p = instance_life_ended(in, 0);
         if (p)
@@ -720,10 +789,10 @@ static bool watch_adopted(struct instance *in, struct exit_status *x)
     struct world *w = in->app->world;
     struct proc_info now;
     int fd = steal_fd(in->kept_pidfd);
-    bool alive = procstat_read(in->pid, &now) && now.start == in->start;
-    if (alive && fd < 0)
-        alive = (fd = os_pidfd_open(in->pid)) >= 0 || errno != ESRCH;
-    if (!alive) {
+    enum procstat_there there = procstat_look(in->pid, in->start, &now);
+    if (there != PROCSTAT_GONE && fd < 0 && (fd = os_pidfd_open(in->pid)) < 0 && errno == ESRCH)
+        there = PROCSTAT_GONE;
+    if (there == PROCSTAT_GONE) {
         keeper_link_hear(w->keeper); /* if it was the keeper's child, the keeper has told by now */
         if (!in->pid) {
             fd_done(&fd);
@@ -733,7 +802,12 @@ static bool watch_adopted(struct instance *in, struct exit_status *x)
         fd_done(&fd);
         return false;
     }
-    in->keeper_reaps = now.ppid == w->keeper_pid;
+    if (there == PROCSTAT_UNKNOWN || fd < 0)
+        log_warn("%s %lld: pid %d cannot be looked at or watched: %s; taken as alive", in->app->spec->name,
+                 (long long)in->id, (int)in->pid, strerror(errno));
+    in->keeper_reaps = there == PROCSTAT_THERE && now.ppid == w->keeper_pid;
+    if (there == PROCSTAT_THERE)
+        in->start = now.start; /* it was not known of a child that was just born */
     if (fd >= 0)
         in->watch = pidwatch_new(w->loop, fd, on_adopted_ended, in);
     entry_put_fds(in, ENTRY_PIDFD);
@@ -789,6 +863,8 @@ void instance_resume(struct instance *in)
         timer_set(in);
     else if (in->life == LIFE_STARTING && !in->pid)
         world_defer_spawn(in);
+    else if (in->life == LIFE_STARTING && !has_executed(in->pid))
+        instance_await_exec(in, -1);
     else if (in->life == LIFE_STARTING && in->app->spec->wait_ready && in->deadline)
         timer_set(in);
     else if (in->life == LIFE_STARTING)

@@ -41,8 +41,10 @@ static void await(struct instance *in, const struct proc_info *p)
 {
     int fd = os_pidfd_open(p->pid);
     in->leftover = pidwatch_free(in->leftover);
-    if (fd < 0)
+    if (fd < 0 && errno == ESRCH)
         world_defer_sweep(in); /* it ended just now: look again */
+    else if (fd < 0)
+        world_sweep_later(in->app->world);
     else
         in->leftover = pidwatch_new(in->app->world->loop, fd, on_leftover_ended, in);
 }
@@ -294,6 +296,14 @@ void sweep(struct world *w, struct instance *const *ask, size_t n)
     if (look) {
         census_take(&c, w, ask, n);
         c.stopping = true;
+    }
+    if (c.unreadable) { /* what cannot be looked at is not dead */
+        for (size_t i = 0; i < n; i++)
+            if (ask[i]->forced && ask[i]->pid)
+                kill(-ask[i]->pid, SIGKILL);
+        world_sweep_later(w);
+        census_done(&c);
+        return;
     }
     for (size_t i = 0; i < n; i++) {
         looks[i].id = ask[i]->id;

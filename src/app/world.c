@@ -1,4 +1,3 @@
-#include <assert.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,7 +16,7 @@
 #include "os/sigchild.h"
 #include "os/spawn.h"
 
-enum { WORK_MS = 1 }; /* of deferred work before descriptors are looked at again */
+enum { SWEEP_AGAIN_MS = 200, WORK_MS = 1 }; /* of deferred work before descriptors are looked at again */
 
 static void on_child(uv_poll_t *p, int status, int events)
 {
@@ -35,7 +34,7 @@ static void on_idle(uv_idle_t *i)
 {
 }
 
-void world_init(struct world *w, uv_loop_t *loop, const char *home)
+int world_init(struct world *w, uv_loop_t *loop, const char *home, struct err *e)
 {
     w->loop = loop;
     w->home = home;
@@ -52,9 +51,14 @@ void world_init(struct world *w, uv_loop_t *loop, const char *home)
     uv_check_init(loop, &w->worker);
     uv_idle_init(loop, &w->awake);
     w->sigchild = os_sigchild_open();
-    assert(w->sigchild >= 0);
-    uv_poll_init(loop, &w->child, w->sigchild);
+    if (w->sigchild < 0)
+        return err_sys(e, "signalfd");
+    int r = uv_poll_init(loop, &w->child, w->sigchild);
+    if (r < 0)
+        return err_set(e, ERR_FAILED, "poll of the signalfd: %s", uv_strerror(r));
     uv_timer_init(loop, &w->sample);
+    uv_timer_init(loop, &w->again);
+    return 0;
 }
 
 void world_run(struct world *w)
@@ -75,6 +79,7 @@ void world_done(struct world *w)
     uv_close((uv_handle_t *)&w->child, NULL);
     fd_done(&w->sigchild);
     uv_close((uv_handle_t *)&w->sample, NULL);
+    uv_close((uv_handle_t *)&w->again, NULL);
     world_done_notify(w);
     w->ledger = ledger_free(w->ledger);
     fd_done(&w->ledger_fd);
@@ -128,6 +133,24 @@ void world_wake(struct world *w)
 void world_defer_sweep(struct instance *in)
 {
     defer(in->app->world, &in->app->world->sweeps, &in->sweep_due);
+}
+
+static void on_again(uv_timer_t *t)
+{
+    struct world *w = container_of(t, struct world, again);
+    list_each (l, &w->apps) {
+        const struct app *a = container_of(l, struct app, link);
+        for (size_t i = 0; i < a->n; i++)
+            if (life_is_stopping(a->instances[i]->life) || a->instances[i]->life == LIFE_STUCK ||
+                a->instances[i]->dirty)
+                world_defer_sweep(a->instances[i]);
+    }
+}
+
+void world_sweep_later(struct world *w)
+{
+    if (!uv_is_active((uv_handle_t *)&w->again))
+        uv_timer_start(&w->again, on_again, SWEEP_AGAIN_MS, 0);
 }
 
 void world_touch(struct app *a)

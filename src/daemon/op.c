@@ -298,7 +298,7 @@ static bool is_started(const struct instance *in, bool wait)
         return true;
     if (life_is_stopping(in->life))
         return false;
-    return in->life != LIFE_STARTING || (in->pid && !wait);
+    return in->life != LIFE_STARTING || (instance_executed(in) && !wait);
 }
 
 static bool is_shrinking(enum op_kind k)
@@ -523,7 +523,7 @@ static bool are_all_to_come(const struct app *a)
 {
     for (size_t i = 0; i < a->n; i++) {
         const struct instance *in = a->instances[i];
-        if (in->life != LIFE_RESTARTING && (in->life != LIFE_STARTING || in->pid))
+        if (in->life != LIFE_RESTARTING && (in->life != LIFE_STARTING || instance_executed(in)))
             return false;
     }
     return true;

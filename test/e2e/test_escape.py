@@ -172,6 +172,23 @@ def test_what_was_below_the_keeper_before_is_no_apps(velos):
             os.kill(helper, signal.SIGKILL)
 
 
+@needs_tags
+def test_an_app_started_by_an_app_is_its_own(velos):
+    """Its caller's limits are passed on to it, but for those that say whose a process is."""
+    velos.write("starter.sh", f"{velos.program} start 'sleep 1000' --name inner\nexec sleep 1000\n")
+    velos.run("start", "starter.sh", "--name", "outer")
+    inner = eventually(lambda: velos.list().get("inner", {}).get("pid"), "inner")
+    kill_manager(velos, "velosd")
+    velos.run("restart", "outer")
+    eventually(lambda: velos.json("info", "outer")[0]["processes"] == 1, "figures")
+    velos.run("stop", "outer")
+    assert velos.pid("inner") == inner
+    assert Path(f"/proc/{inner}/limits").read_text() != Path(f"/proc/{velos.daemon()['pid']}/limits").read_text(), "it has a tag"
+    pid = escape(velos, "orphan")
+    velos.run("stop", "inner")
+    assert not alive(inner) and alive(pid)
+
+
 # Who may say so
 
 FORGER = """

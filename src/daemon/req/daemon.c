@@ -62,6 +62,7 @@ static void all_stopped(struct daemon *d, size_t count)
 void daemon_stop_all(struct daemon *d, struct op *o)
 {
     d->ending = true;
+    daemon_ask_time(d);
     list_each (l, &d->world.apps)
         op_add(o, container_of(l, struct app, link), OP_DELETE);
     op_when_done(o, all_stopped);

@@ -30,8 +30,9 @@ static uint64_t page_size(void)
     return size;
 }
 
-/* Of field 9; the kernel's include/linux/sched.h. Set before a process lets go of its memory. */
-enum { PF_EXITING_ = 0x4 };
+/* Of field 9; the kernel's include/linux/sched.h. The first is set before a process lets go of its memory,
+ * the other from fork to exec. */
+enum { PF_EXITING_ = 0x4, PF_FORKNOEXEC_ = 0x40 };
 
 /* Fields are numbered as in proc(5). The name in parentheses may hold anything, ')' and blanks too: the last
  * one ends it, and field 3 comes behind. By hand, not by sscanf: this runs for every process of the machine.
@@ -75,6 +76,7 @@ static bool parse_stat(const char *text, struct proc_info *out)
     out->pgrp = (pid_t)field[PGRP];
     out->session = (pid_t)field[SESSION];
     out->exiting = field[FLAGS] & PF_EXITING_;
+    out->executed = !(field[FLAGS] & PF_FORKNOEXEC_);
     out->cpu = field[UTIME] + field[STIME];
     out->start = field[START];
     out->rss = field[RSS] * page_size();
@@ -87,12 +89,15 @@ static bool read_at(int dir, const char *name, struct proc_info *out)
     char path[32], text[1024];
     snprintf(path, sizeof(path), "%s/stat", name);
     own_fd fd = openat(dir, path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
+    if (fd < 0) {
+        errno = errno == ENOENT ? ESRCH : errno;
         return false;
+    }
     ssize_t n = read(fd, text, sizeof(text) - 1); /* made in one piece by the kernel */
     if (n <= 0)
         return false;
     text[n] = '\0';
+    errno = EBADMSG;
     return parse_stat(text, out);
 }
 
@@ -102,6 +107,14 @@ bool procstat_read(pid_t pid, struct proc_info *out)
     snprintf(name, sizeof(name), "/proc/%d", (int)pid);
     out->pid = pid;
     return read_at(AT_FDCWD, name, out);
+}
+
+enum procstat_there procstat_look(pid_t pid, uint64_t start, struct proc_info *out)
+{
+    if (procstat_read(pid, out))
+        return start == 0 || out->start == start ? PROCSTAT_THERE : PROCSTAT_GONE;
+    int why = errno;
+    return why == ESRCH || (kill(pid, 0) < 0 && errno == ESRCH) ? PROCSTAT_GONE : PROCSTAT_UNKNOWN;
 }
 
 ssize_t procstat_all(struct proc_info **out, size_t *vanished, procstat_skip *skip, void *arg)
@@ -123,6 +136,13 @@ ssize_t procstat_all(struct proc_info **out, size_t *vanished, procstat_skip *sk
         if (skip && skip(arg, all[n].pid))
             continue;
         bool there = read_at(dirfd(dir), d->d_name, &all[n]);
+        if (!there && (errno == EMFILE || errno == ENFILE || errno == ENOMEM)) {
+            int why = errno;
+            closedir(dir);
+            free(all);
+            errno = why;
+            return -1;
+        }
         n += there;
         *vanished += !there;
     }
