@@ -69,6 +69,7 @@ void app_set_environ(struct app *a, char *const *env)
 struct app *app_new_bare(struct world *w, struct app_spec *take_spec, const struct app_origin *o)
 {
     struct app *a = xnew(struct app);
+    world_meet_keeper(w);
     a->world = w;
     a->slot = -1;
     a->spec = take_spec;
@@ -76,6 +77,7 @@ struct app *app_new_bare(struct world *w, struct app_spec *take_spec, const stru
     settings_fill_in(w->settings, a->spec);
     a->umask = o->umask;
     a->nofile = o->nofile;
+    shared_set(&a->limits, o->limits);
     a->created = time_wall_ms();
     own_text recorded = token_record(TOKEN_START, o->token);
     shared_set(&a->token, recorded);
@@ -164,6 +166,7 @@ void app_free(struct app *a)
     label_unref(a->label);
     free(a->instances);
     shared_set(&a->token, NULL);
+    shared_set(&a->limits, NULL);
     json_decref(a->unknown);
     free(a);
 }

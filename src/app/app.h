@@ -56,8 +56,11 @@ enum { LIVES_KEPT = 20 };
 enum { OUTLET_OUT, OUTLET_ERR, OUTLET_N };
 struct outlet;
 struct pidwatch;
+struct clearing;
 struct app;
 struct world;
+
+#define UID_UNKNOWN ((uid_t)-1)
 
 /* There is one for each process of 500 apps: fields stand as they fit together. */
 struct instance {
@@ -68,17 +71,23 @@ struct instance {
     pid_t pid; /* main process, or 0 */
     uint64_t start;
     pid_t last_pid; /* of the child before, or of this one */
+    uid_t uid;      /* the user its last child was started as; UID_UNKNOWN */
 
     enum life life : 8; /* enter() alone writes it */
     enum cause cause : 8;
     bool closing;        /* delete: goes once its outlets are drained */
     bool adopted;        /* not our child: exits come from the keeper or the pidfd */
     bool signalled;      /* the stop signal of this STOPPING was sent */
-    bool tell_leftovers; /* the next sweep sends the stop signal to what it finds: there is no main process */
+    bool tell_leftovers; /* the next sweep sends the stop signal to what has not had it */
+    bool group_told;     /* ... which the process group of the main process has */
+    bool message_sent;   /* in place of the signal, to the main process alone */
+    bool scattered;      /* it has processes outside its group, or some that may not be signalled */
     bool forced;         /* ... and SIGKILL */
+    bool dirty;          /* the last run may have left processes: none is started beside them (sweep.c) */
     bool keeper_reaps;   /* its parent is the keeper, who tells the status */
     bool commanded;      /* the spawn to come is a person's wish */
     bool has_exited;
+    bool unexecuted; /* whether its program was executed is not known yet; or it never was, in the last run */
     bool end_untold; /* the child ended while stopping; the event that says so comes with the next state */
     struct exit_status last_exit;
 
@@ -93,6 +102,9 @@ struct instance {
 
     struct pidwatch *watch;    /* of an adopted main process; or NULL */
     struct pidwatch *leftover; /* what the sweep waits for; or NULL */
+    struct clearing *clearing; /* of what the last run left, while no stop does that; or NULL */
+    pid_t forbidden;           /* STUCK, since we may not signal this process; or 0 */
+    struct pidwatch *report;   /* of a child that is another user's by now: whether exec succeeds; or NULL */
     uv_timer_t *timer;         /* most have none most of the time: NULL */
     int64_t deadline;          /* mono ms; 0: the timer is off */
 
@@ -100,6 +112,7 @@ struct instance {
     int64_t dropped[OUTLET_N];    /* bytes of its output that no file could take */
     int input[2];                 /* its stdin: read end, write end (non-blocking); -1: not made yet */
     struct channel *channel;      /* Node's, or NULL */
+    struct door *door;            /* with wait_ready: its own socket of sd_notify; or NULL */
     int kept_pidfd, kept_channel; /* read from an entry, until the adoption takes them; or -1 */
     int slot;                     /* in the ledger; -1: not there yet */
     unsigned kept_fds;            /* bits of enum entry_fds: the keeper has them */
@@ -135,6 +148,7 @@ struct app {
     struct app_spec *spec;
     struct environ_blob *base; /* or NULL */
     long nofile;               /* soft limit of descriptors; 0: the daemon's own caller's */
+    const char *limits;        /* shared; of the caller (conf/limits.h); or NULL */
     int64_t created;           /* wall ms */
     const char *token;         /* shared; of the request that made it; or NULL */
     struct instance **instances;
@@ -166,14 +180,15 @@ struct strangers {
     unsigned turn;
 };
 
-/* A socket of sd_notify, kept as an entry. Apps of another user cannot get into the home: theirs has no path.
- */
+/* A socket of sd_notify, kept as an entry: shared by all apps, or of one instance. Apps of another user
+ * cannot get into the home: theirs has no path. */
 enum { DOOR_HOME, DOOR_USERS, DOOR_N };
 struct door {
     int fd; /* -1: no app has needed it yet */
     bool failed;
     uv_poll_t poll;
     char *address;
+    struct instance *in; /* NULL: it is shared */
 };
 
 struct strays { /* strays.h */
@@ -188,6 +203,8 @@ struct world {
     struct ledger *ledger;
     int ledger_fd, slot; /* kept as an entry; of the text "daemon" in it */
     pid_t keeper_pid;
+    pid_t shared_keeper; /* the keeper's pid if it has children that no app started, from before it was one */
+    bool unread;         /* there are apps in the ledger that we do not know */
     struct pump *pump;
     int transit[TRANSIT_FDS]; /* of the pump, kept as an entry; -1: none */
     bool transit_tried;
@@ -214,6 +231,7 @@ struct world {
     int sigchild;
     uv_poll_t child;
     uv_timer_t sample; /* metrics, while anything runs */
+    uv_timer_t again;  /* world_sweep_later() */
     struct strangers strangers;
     struct strays strays;
     struct timekeeper *timekeeper; /* of all timetables, or NULL */
@@ -231,7 +249,7 @@ struct world {
 };
 
 /* world.c */
-void world_init(struct world *w, uv_loop_t *loop, const char *home);
+must_check int world_init(struct world *w, uv_loop_t *loop, const char *home, struct err *e);
 void world_run(struct world *w); /* starts reaping and deferred work */
 void world_done(struct world *w);
 struct app *world_find(const struct world *w, const char *name);
@@ -239,7 +257,9 @@ struct instance *world_instance(const struct world *w, int64_t id);
 void world_defer_spawn(struct instance *in);
 void world_wake(struct world *w); /* the deferred work that had to wait may go on */
 void world_defer_sweep(struct instance *in);
+void world_sweep_later(struct world *w); /* all that need one, in a while: /proc could not be read */
 void world_touch(struct app *a);
+void world_meet_keeper(struct world *w);
 void world_put(struct world *w);  /* what belongs to no app, into the ledger */
 void world_work(struct world *w); /* does what is due, a bounded time long */
 void world_reap(struct world *w);
@@ -249,10 +269,13 @@ enum { SAMPLE_FIRST_MS = 250 };
 void world_sample(struct world *w);
 
 /* ready.c: the sockets of sd_notify. */
-void world_resume_notify(struct world *w);         /* what the daemon before us had open is heard again */
-void world_need_notify(const struct instance *in); /* before a child that may use it */
+void world_resume_notify(struct world *w);   /* what the daemon before us had open is heard again */
+void world_need_notify(struct instance *in); /* before a child that may use it */
 const char *world_notify_address(const struct instance *in); /* NULL: there is none */
 void world_done_notify(struct world *w);
+void instance_adopt_notify(struct instance *in, int take_fd); /* the one of its own */
+void instance_free_notify(struct instance *in);               /* its name on disk stays */
+void instance_forget_notify(struct instance *in);             /* ... goes, too */
 
 /* app.c. app_new takes spec; env is the caller's environment (strv) or NULL. The app's instances are made
  * (STOPPED); every piece is put to the keeper. */
@@ -260,6 +283,7 @@ struct app_origin { /* of the caller who starts an app */
     char *const *env;
     unsigned umask;
     long nofile;
+    const char *limits; /* as limits_take() gave it; or NULL */
     const char *token;
 };
 struct app *app_new(struct world *w, struct app_spec *take_spec, const struct app_origin *o);
@@ -293,9 +317,12 @@ bool instance_feed(struct instance *in, enum life_event ev, enum cause cause); /
 void instance_command(struct instance *in, enum life_event ev, const char *token, bool retry);
 void instance_exited(struct instance *in, const struct exit_status *x); /* the main process is gone */
 void instance_spawned(struct instance *in);
+void instance_await_exec(struct instance *in, int take_report); /* it has a child; -1: an adopted one */
+bool instance_executed(const struct instance *in);              /* it has a child, which runs its program */
 void instance_spawn_failed(struct instance *in, const struct err *e);
 void instance_gone(struct instance *in);  /* the sweep found nothing left */
 void instance_stuck(struct instance *in); /* ... something is, and SIGKILL does nothing to it */
+void instance_forbidden(struct instance *in, pid_t pid); /* ... nothing but what we may not signal */
 void instance_describe_end(const struct instance *in,
                            struct err *e); /* how its last life ended; returns filled */
 void instance_reset(struct instance *in);  /* counters to zero, the row of unstable exits forgotten */
@@ -307,6 +334,7 @@ void instance_resume(struct instance *in); /* goes on where the daemon before us
 void instance_set_reason(struct instance *in, const char *fmt, ...) printf_like(2, 3);
 int64_t instance_uptime(const struct instance *in);                                  /* ms; -1: no child */
 void instance_mark(const struct instance *in, char out[64]);                         /* VELOS_INSTANCE */
+uint64_t instance_tag(const struct instance *in);                                    /* os/proctag.h */
 char *instance_log_path(const struct instance *in, int outlet);                      /* the caller frees */
 const struct past_life *instance_life_ended(const struct instance *in, size_t back); /* 0: the last; NULL */
 
@@ -314,6 +342,11 @@ const struct past_life *instance_life_ended(const struct instance *in, size_t ba
  * one when it returns, or has failed and been told so, or waits for its pipes or the keeper and comes again.
  */
 void launch(struct instance *const *ins, size_t n);
+/* Of a child that was not waited for: tells the instance that exec has succeeded or failed, if that is known.
+ */
+void launch_settle(struct instance *in);
+void launch_never_executed(struct instance *in);               /* ... nor ever will: that child is gone */
+uid_t launch_uid(struct instance *in);                         /* whose its child is, or would be */
 must_check int launch_try(struct instance *in, struct err *e); /* would it? All but the child */
 must_check int instance_environ(const struct instance *in, struct environ *out, struct err *e);
 
@@ -326,6 +359,12 @@ void instance_open_channel(struct instance *in, int take_fd);
  * the other. */
 enum { SWEEP_STUCK_MS = 2000, SWEEP_STUCK_MOST_MS = 20000 };
 void sweep(struct world *w, struct instance *const *ask, size_t n);
+/* The last run may have left processes: they are looked for soon, and ended. No child is started before. */
+void sweep_dirty(struct instance *in);
+void sweep_forget(struct instance *in); /* a stop does so itself, or the instance goes */
+/* Of no app: processes below us and the keeper that nothing ties to one. They are killed; once no app is
+ * left. */
+void sweep_unowned(struct world *w);
 
 /* outlet.c: a pipe and its log file. */
 struct outlet {

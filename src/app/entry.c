@@ -13,6 +13,7 @@
 #include "base/shared.h"
 #include "base/time.h"
 #include "conf/keys.h"
+#include "conf/limits.h"
 #include "os/pidfd.h"
 #include "os/procstat.h"
 
@@ -72,14 +73,15 @@ static const char *const instance_members[] = {
     "reason",   "pid",       "start",        "deadline",     "signalled",   "forced_at",
     "untold",   "commanded", "started_wall", "started_mono", "unstable",    "backoff",
     "restarts", "counters",  "exit",         "lives",        "seq",         "interpreter",
-    "exec",     "token",     "status_text",  "dropped_out",  "dropped_err", NULL,
+    "exec",     "token",     "status_text",  "dropped_out",  "dropped_err", "uid",
+    "dirty",    NULL,
 };
 static const char *const app_members[] = {
-    "v",   "created", "umask",    "nofile",    "token",      "new", "removing",
-    "env", "spec",    "cron_due", "cron_last", "cron_round", NULL,
+    "v",        "created", "umask", "nofile",   "limits",    "token",      "new",
+    "removing", "env",     "spec",  "cron_due", "cron_last", "cron_round", NULL,
 };
-static const char *const world_members[] = { "v",       "nonce",     "next_id", "seq",
-                                             "started", "adoptions", "update",  NULL };
+static const char *const world_members[] = { "v",         "nonce",  "next_id",       "seq", "started",
+                                             "adoptions", "update", "shared_keeper", NULL };
 
 static void write_exit(struct json_out *j, const char *key, const struct exit_status *x)
 {
@@ -199,6 +201,10 @@ static void write_instance(const struct instance *in, struct buf *text)
         json_int(&j, "forced_at", in->forced_at);
     if (in->end_untold)
         json_int(&j, "untold", in->last_pid);
+    if (in->uid != UID_UNKNOWN)
+        json_int(&j, "uid", (int64_t)in->uid);
+    if (in->dirty)
+        json_flag(&j, "dirty", true);
     if (in->commanded)
         json_flag(&j, "commanded", true);
     entry_write_past(&j, in);
@@ -251,6 +257,8 @@ void entry_put_app(struct app *a)
     json_int(&j, "created", a->created);
     json_int(&j, "umask", a->umask);
     json_int(&j, "nofile", a->nofile);
+    if (a->limits)
+        json_raw(&j, "limits", a->limits);
     if (a->token)
         json_str(&j, "token", a->token);
     if (a->is_new)
@@ -280,6 +288,8 @@ void entry_put_world(struct world *w)
     json_int(&j, "seq", w->seq);
     json_int(&j, "started", w->started);
     json_int(&j, "adoptions", w->adoptions);
+    if (w->shared_keeper)
+        json_int(&j, "shared_keeper", w->shared_keeper);
     if (w->update)
         json_str(&j, "update", w->update);
     write_unknown(&j, w->unknown);
@@ -311,11 +321,14 @@ void entry_forget_instance(struct instance *in)
     entry_drop_fds(in, ENTRY_PIPES);
     entry_drop_fds(in, ENTRY_CHANNEL);
     entry_drop_fds(in, ENTRY_PIDFD);
+    instance_forget_notify(in);
 }
 
 /* Descriptors. */
 
-static const char *const fds_kinds[] = { [ENTRY_PIPES] = "io", [ENTRY_CHANNEL] = "ch", [ENTRY_PIDFD] = "pf" };
+static const char *const fds_kinds[ENTRY_FDS_N] = {
+    [ENTRY_PIPES] = "io", [ENTRY_CHANNEL] = "ch", [ENTRY_PIDFD] = "pf", [ENTRY_NOTIFY] = "nt"
+};
 
 static size_t collect_fds(const struct instance *in, enum entry_fds kind, int fds[KEEP_FDS_MOST])
 {
@@ -324,6 +337,8 @@ static size_t collect_fds(const struct instance *in, enum entry_fds kind, int fd
         fds[n++] = channel_fd(in->channel);
     if (kind == ENTRY_PIDFD && in->watch && os_pidfd_travels())
         fds[n++] = pidwatch_fd(in->watch);
+    if (kind == ENTRY_NOTIFY && in->door)
+        fds[n++] = in->door->fd;
     if (kind != ENTRY_PIPES || !in->outlets[OUTLET_OUT] || !in->outlets[OUTLET_ERR] || in->input[1] < 0)
         return n;
     for (int i = 0; i < OUTLET_N; i++) {
@@ -358,7 +373,7 @@ void entry_drop_fds(struct instance *in, enum entry_fds kind)
 
 int entry_add_all_fds(const struct instance *in, struct keep_file *f)
 {
-    for (enum entry_fds kind = ENTRY_PIPES; kind <= ENTRY_PIDFD; kind++) {
+    for (enum entry_fds kind = ENTRY_PIPES; kind < ENTRY_FDS_N; kind++) {
         char key[KEEP_KEY_MOST];
         int fds[KEEP_FDS_MOST];
         size_t n = collect_fds(in, kind, fds);
@@ -401,6 +416,10 @@ int entry_read_app(struct world *w, const struct ledger_entry *from, int slot, s
     a->created = json_get_int(o, "created", 0);
     a->umask = (unsigned)json_get_int(o, "umask", 022);
     a->nofile = (long)json_get_int(o, "nofile", 0);
+    own_text limits = NULL;
+    if (limits_take(json_object_get(o, "limits"), &limits, e) < 0)
+        log_warn("app %s: %s", a->spec->name, e->text);
+    shared_set(&a->limits, limits);
     a->is_new = json_get_flag(o, "new", false);
     a->removing = json_get_flag(o, "removing", false);
     shared_set(&a->token, token);
@@ -439,6 +458,7 @@ static void read_life(struct instance *in, const json_t *o)
     in->last_pid = (pid_t)json_get_int(o, "untold", 0);
     in->end_untold = in->last_pid != 0;
     in->commanded = json_get_flag(o, "commanded", false);
+    in->dirty = json_get_flag(o, "dirty", false);
     in->seq = json_get_int(o, "seq", 0);
 }
 
@@ -458,6 +478,20 @@ void entry_read_past(struct instance *in, const json_t *o)
     if (exit)
         in->last_exit = read_exit(exit);
     read_lives(in, json_object_get(o, "lives"));
+}
+
+/* Who its child became. A daemon before this version did not note it: the child is asked, if it lives. */
+static void read_user(struct instance *in, const json_t *o)
+{
+    const struct app_spec *s = in->app->spec;
+    int64_t uid = json_get_int(o, "uid", -1);
+    bool is_of_this_child = json_get_int(o, "pid", 0) == in->pid;
+    if (uid >= 0 && is_of_this_child)
+        in->uid = (uid_t)uid;
+    else if (!s->user && !s->group)
+        in->uid = geteuid();
+    else if (!in->pid || !procstat_user(in->pid, &in->uid))
+        in->uid = UID_UNKNOWN;
 }
 
 /* The text may be older than the child: then its own word (pid) came in between, and /proc knows the rest. */
@@ -492,6 +526,7 @@ int entry_read_instance(struct world *w, const struct ledger_entry *from, int sl
     read_life(in, o);
     entry_read_past(in, o);
     read_child(in, o, from->pid);
+    read_user(in, o);
     in->unknown = unknown_of(o, instance_members);
     if (in->pid)
         map_put(&w->by_pid, (uint64_t)in->pid, in);
@@ -512,6 +547,7 @@ int entry_read_world(struct world *w, const struct ledger_entry *from, int slot,
     w->started = json_get_int(o, "started", 0);
     w->adoptions = json_get_int(o, "adoptions", 0) + 1;
     w->update = update ? xstrdup(update) : NULL;
+    w->shared_keeper = (pid_t)json_get_int(o, "shared_keeper", 0);
     w->unknown = unknown_of(o, world_members);
     return 0;
 }
@@ -526,7 +562,11 @@ static bool take_fds(struct instance *in, enum entry_fds kind, const int *fds, s
         in->input[1] = fds[5];
         return true;
     }
-    if (!in->pid || n != 1 || kind == ENTRY_PIPES)
+    if (kind == ENTRY_NOTIFY && n == 1 && !in->door) {
+        instance_adopt_notify(in, fds[0]);
+        return true;
+    }
+    if (!in->pid || n != 1 || kind == ENTRY_PIPES || kind == ENTRY_NOTIFY)
         return false;
     int *kept = kind == ENTRY_CHANNEL ? &in->kept_channel : &in->kept_pidfd;
     fd_done(kept);
@@ -536,7 +576,7 @@ static bool take_fds(struct instance *in, enum entry_fds kind, const int *fds, s
 
 bool entry_is_fds(const char *key)
 {
-    for (enum entry_fds kind = ENTRY_PIPES; kind <= ENTRY_PIDFD; kind++)
+    for (enum entry_fds kind = ENTRY_PIPES; kind < ENTRY_FDS_N; kind++)
         if (text_starts(key, fds_kinds[kind]) && key[2] == '/')
             return true;
     return false;
@@ -544,7 +584,7 @@ bool entry_is_fds(const char *key)
 
 void entry_take_fds(struct world *w, const char *key, const int *fds, size_t n)
 {
-    for (enum entry_fds kind = ENTRY_PIPES; kind <= ENTRY_PIDFD; kind++) {
+    for (enum entry_fds kind = ENTRY_PIPES; kind < ENTRY_FDS_N; kind++) {
         if (strncmp(key, fds_kinds[kind], 2) != 0 || key[2] != '/')
             continue;
         struct instance *in = world_instance(w, strtoll(key + 3, NULL, 10));

@@ -3,10 +3,10 @@
  *
  * Texts: "daemon", "env/<hash>", "app/<name>", "in/<id>". Descriptors: "ledger", "lock", "sock", "notify",
  * "notify-users", and of an instance "io/<id>" (both ends of its stdout, stderr and stdin), "ch/<id>" (Node's
- * channel), "pf/<id>" (the pidfd of an adopted main process). Each kind comes and goes by itself: descriptors
- * without their text, or of a child that the text knows nothing of, are left over from a death in between and
- * are dropped. A member this version does not know is kept where it can be (settings) so that an update and a
- * step back lose nothing. */
+ * channel), "pf/<id>" (the pidfd of an adopted main process), "nt/<id>" (its own socket of sd_notify). Each
+ * kind comes and goes by itself: descriptors without their text, or of a child that the text knows nothing
+ * of, are left over from a death in between and are dropped. A member this version does not know is kept
+ * where it can be (settings) so that an update and a step back lose nothing. */
 #pragma once
 #include "app/app.h"
 #include "base/json.h"
@@ -27,7 +27,7 @@ void entry_write_past(struct json_out *j, const struct instance *in);
 void entry_read_past(struct instance *in, const json_t *o);
 
 /* Descriptors, as they are now. */
-enum entry_fds { ENTRY_PIPES, ENTRY_CHANNEL, ENTRY_PIDFD };
+enum entry_fds { ENTRY_PIPES, ENTRY_CHANNEL, ENTRY_PIDFD, ENTRY_NOTIFY, ENTRY_FDS_N };
 void entry_put_fds(struct instance *in, enum entry_fds kind);
 void entry_drop_fds(struct instance *in, enum entry_fds kind);
 int entry_add_all_fds(const struct instance *in, struct keep_file *f); /* for execve(2); 0 or -1 */

@@ -24,7 +24,7 @@ static void world_open(int ledger)
     close(pair[1]);
     memset(&world, 0, sizeof(world));
     uv_loop_init(&loop);
-    world_init(&world, &loop, "/home/of/velos");
+    check_int(world_init(&world, &loop, "/home/of/velos", &e), 0);
     world.keeper = keeper_link_new(&loop, pair[0], &events, NULL);
     world.ledger_fd = dup(ledger);
     check_int(ledger_open(world.ledger_fd, &world.ledger, &e), 0);
@@ -57,6 +57,8 @@ static void fill(struct instance *in)
     in->deadline = in->forced_at = in->started_wall = in->started_mono = in->seq = 7;
     in->signalled = in->forced = in->commanded = in->has_exited = in->end_untold = true;
     in->last_pid = 9;
+    in->uid = 12;
+    in->dirty = true;
     in->memory = (struct policy_memory){ .unstable = 1, .backoff = 2 };
     in->restarts = 4;
     in->counters[CAUSE_EXIT] = 4;

@@ -20,6 +20,11 @@
 #include "os/procstat.h"
 #include "os/signame.h"
 
+enum {
+    EXEC_MS = 10000, /* in which a child that is not waited for executes its program */
+    EXEC_ADOPTED_MS = 1000,
+};
+
 const char *cause_name(enum cause c)
 {
     static const char *const names[CAUSE_N] = {
@@ -95,6 +100,7 @@ struct instance *instance_new(struct app *a, int index, int64_t id)
     in->id = id;
     in->life = LIFE_STOPPED;
     in->slot = -1;
+    in->uid = UID_UNKNOWN;
     in->kept_pidfd = in->kept_channel = in->input[0] = in->input[1] = -1;
     in->usage.percent = -1;
     list_init(&in->spawn_due);
@@ -134,7 +140,10 @@ void instance_free(struct instance *in)
         }
     in->watch = pidwatch_free(in->watch);
     in->leftover = pidwatch_free(in->leftover);
+    sweep_forget(in);
+    in->report = pidwatch_free(in->report);
     in->channel = channel_free(in->channel);
+    instance_free_notify(in);
     fd_done(&in->input[0]);
     fd_done(&in->input[1]);
     usage_forget(&in->usage);
@@ -164,6 +173,7 @@ void instance_put(struct instance *in)
 /* Moving. */
 
 static void look_at_closing(struct instance *in);
+static void look_at_exec(struct instance *in);
 
 static void on_timer(uv_timer_t *t)
 {
@@ -173,7 +183,10 @@ static void on_timer(uv_timer_t *t)
         look_at_closing(in);
         return;
     }
-    instance_feed(in, EV_TIMEOUT, in->life == LIFE_STARTING ? CAUSE_NOT_READY : in->cause);
+    if (in->life == LIFE_STARTING && in->pid && in->unexecuted)
+        look_at_exec(in);
+    else
+        instance_feed(in, EV_TIMEOUT, in->life == LIFE_STARTING ? CAUSE_NOT_READY : in->cause);
 }
 
 /* The timer to in->deadline, which may be past. */
@@ -203,7 +216,9 @@ static void enter(struct instance *in, enum life to, enum cause cause, const str
     if (!life_is_stopping(to) && to != LIFE_STUCK) { /* that one is still being swept, by force */
         in->signalled = in->forced = false;
         in->unsure_looks = 0;
-        in->leftover = pidwatch_free(in->leftover);
+        in->forbidden = 0;
+        if (!in->dirty)
+            in->leftover = pidwatch_free(in->leftover);
     }
     if (c.from != to && !ended && in->end_untold && !life_is_stopping(to))
         c.ended = instance_life_ended(in, 0);
@@ -223,7 +238,8 @@ static void enter(struct instance *in, enum life to, enum cause cause, const str
 
 bool instance_ready(struct instance *in)
 {
-    return in->app->spec->wait_ready && in->pid && in->life == LIFE_STARTING &&
+    launch_settle(in); /* of two descriptors that are readable, this one may come first */
+    return in->app->spec->wait_ready && instance_executed(in) && in->life == LIFE_STARTING &&
            instance_feed(in, EV_READY, in->cause);
 }
 
@@ -251,26 +267,38 @@ static bool send_stop_message(struct instance *in)
     return false;
 }
 
-/* kill_signal to the whole group, or to the main process alone. */
+/* The message to the main process, which then ends its children itself; or kill_signal to the whole group (to
+ * the main process alone). SIGCONT follows: a suspended process handles neither. What the group does not
+ * reach gets the signal from the sweep: at once, or after a message once the main process has exited. */
 static void send_stop_signal(struct instance *in)
 {
     const struct app_spec *s = in->app->spec;
     int sig = s->kill_timeout == 0 ? SIGKILL : (int)s->kill_signal;
+    pid_t to = s->treekill ? -in->pid : in->pid;
     struct proc_info now;
-    in->tell_leftovers = !in->pid; /* only what an old life left: the sweep finds it and tells it */
-    if (!in->pid || !procstat_read(in->pid, &now) || now.start != in->start)
-        return; /* gone; its exit is on its way */
-    if (send_stop_message(in))
-        return;
-    if (kill(s->treekill ? -in->pid : in->pid, sig) < 0)
-        kill(in->pid, sig); /* it left its group */
+    in->message_sent = in->group_told = false;
+    if (!in->pid || procstat_look(in->pid, in->start, &now) == PROCSTAT_GONE)
+        return; /* its exit is on its way */
+    if (send_stop_message(in)) {
+        in->message_sent = true;
+        in->tell_leftovers = false;
+    } else {
+        in->group_told = kill(to, sig) == 0;
+    }
+    if (sig != SIGKILL)
+        kill(to, SIGCONT);
+    if (kill(in->pid, 0) < 0 && errno == EPERM) /* it has become another user; the sweep judges that */
+        in->scattered = true;
 }
 
 static void begin_stop(struct instance *in)
 {
     fault_point("stop.entered");
     if (!in->signalled) {
-        strays_look(in);
+        in->scattered = strays_look(in);
+        in->tell_leftovers = !in->clearing; /* else they have been told */
+        sweep_forget(in);
+        in->dirty = false;
         send_stop_signal(in);
         fault_point("stop.signalled");
         in->signalled = true;
@@ -279,7 +307,7 @@ static void begin_stop(struct instance *in)
     timer_set(in);
     instance_put(in); /* a second SIGTERM would be better than none: so it is noted behind */
     fault_point("stop.noted");
-    if (!in->pid)
+    if (!in->pid || in->tell_leftovers || in->scattered)
         world_defer_sweep(in);
 }
 
@@ -309,10 +337,34 @@ void instance_stuck(struct instance *in)
     instance_feed(in, EV_STUCK, CAUSE_UNKILLABLE);
 }
 
+/* Not by its name: to look that up may take long. */
+static char *user_name(uid_t uid)
+{
+    return uid == 0 ? xstrdup("root") : xasprintf("uid %u", (unsigned)uid);
+}
+
+void instance_forbidden(struct instance *in, pid_t pid)
+{
+    uid_t uid;
+    char name[20];
+    if (in->life == LIFE_STUCK)
+        return; /* that was said */
+    procstat_name(pid, name);
+    own_text theirs = procstat_user(pid, &uid) ? user_name(uid) : xstrdup("another user");
+    own_text ours = user_name(geteuid());
+    instance_set_reason(in, "not permitted to signal process %d (%s): it runs as %s, the daemon as %s",
+                        (int)pid, name, theirs, ours);
+    log_error("%s %lld: %s", in->app->spec->name, (long long)in->id, in->reason);
+    in->forbidden = pid;
+    instance_feed(in, EV_STUCK, CAUSE_UNKILLABLE);
+}
+
 static void do_deeds(struct instance *in, unsigned deeds)
 {
     if (deeds & DO_DELAY)
         timer_set(in);
+    if ((deeds & DO_SPAWN) && in->dirty)
+        sweep_dirty(in); /* it may have been given up while nothing was to start */
     if (deeds & DO_SPAWN)
         world_defer_spawn(in);
     if (deeds & DO_TERM)
@@ -338,6 +390,8 @@ static bool feed(struct instance *in, enum life_event ev, enum cause cause, cons
     }
     if (m.deeds & DO_CALM)
         timer_off(in);
+    if ((ev == EV_START || ev == EV_RESTART) && m.to == LIFE_STARTING && in->started_wall)
+        sweep_dirty(in);
     enter(in, m.to, cause, ended);
     do_deeds(in, m.deeds);
     return true;
@@ -467,13 +521,17 @@ static void judge(struct instance *in, const struct past_life *p, bool not_ready
 static void kill_rest_of_group(const struct instance *in)
 {
     struct proc_info now;
-    if (in->app->spec->treekill && (!procstat_read(in->pid, &now) || now.start == in->start))
+    bool read = in->app->spec->treekill && procstat_read(in->pid, &now);
+    if (in->app->spec->treekill && (read ? now.start == in->start : errno == ESRCH))
         kill(-in->pid, SIGKILL);
 }
 
 void instance_exited(struct instance *in, const struct exit_status *x)
 {
     struct world *w = in->app->world;
+    launch_settle(in);
+    if (!in->pid) /* it never was its program */
+        return;
     bool stopping = life_is_stopping(in->life) || in->life == LIFE_STUCK;
     if (in->adopted && !stopping)
         kill_rest_of_group(in);
@@ -484,6 +542,7 @@ void instance_exited(struct instance *in, const struct exit_status *x)
     in->start = 0;
     in->adopted = false;
     in->watch = pidwatch_free(in->watch);
+    in->report = pidwatch_free(in->report);
     in->channel = channel_free(in->channel);
     fd_done(&in->kept_pidfd);
     fd_done(&in->kept_channel);
@@ -495,10 +554,14 @@ void instance_exited(struct instance *in, const struct exit_status *x)
     in->last_exit = *x;
     in->has_exited = true;
     in->end_untold = stopping;
-    if (stopping)
+    if (stopping) {
+        in->tell_leftovers |= in->message_sent;
         feed(in, EV_EXITED, in->cause, NULL); /* told with the state that comes of it */
-    else
+    } else {
+        sweep_dirty(in);
+        in->group_told = true; /* it was killed */
         judge(in, p, false);
+    }
 }
 
 /* exec has succeeded: that is ready, unless the app is to say so itself. */
@@ -506,6 +569,7 @@ void instance_spawned(struct instance *in)
 {
     text_free(&in->reason);
     free(steal(in->spawn_error));
+    in->unexecuted = false;
     if (!in->app->spec->wait_ready) {
         instance_feed(in, EV_READY, in->cause);
         return;
@@ -516,12 +580,59 @@ void instance_spawned(struct instance *in)
     world_touch(in->app); /* exec has succeeded: who did not ask for more than that has his answer */
 }
 
+/* A child that has changed its user before exec is in the hands of all processes of that user: they may stop
+ * it there, or have its directory and program where nothing answers. Nothing waits for it but this instance.
+ */
+
+static void on_report(void *arg)
+{
+    launch_settle(arg);
+}
+
+void instance_await_exec(struct instance *in, int take_report)
+{
+    bool adopted =
+        take_report < 0; /* its report went with the daemon before us: there is only this to look at */
+    in->unexecuted = true;
+    in->deadline = time_mono_ms() + (adopted ? EXEC_ADOPTED_MS : EXEC_MS);
+    timer_set(in);
+    if (!adopted)
+        in->report = pidwatch_new(in->app->world->loop, take_report, on_report, in);
+}
+
+bool instance_executed(const struct instance *in)
+{
+    return in->pid && !in->unexecuted;
+}
+
+static bool has_executed(pid_t pid)
+{
+    struct proc_info now;
+    return !procstat_read(pid, &now) || now.executed;
+}
+
+/* By now it should have been its program. A child that is not is ended as any other, and is a failed spawn
+ * once it is gone. */
+static void look_at_exec(struct instance *in)
+{
+    launch_settle(in);
+    if (in->life != LIFE_STARTING || !in->pid || !in->unexecuted)
+        return;
+    if (!in->report && has_executed(in->pid)) {
+        instance_spawned(in);
+        return;
+    }
+    in->report = pidwatch_free(in->report);
+    procstat_kill(in->pid, in->start, SIGKILL);
+    instance_feed(in, EV_TIMEOUT, CAUSE_SPAWN);
+}
+
 void instance_spawn_failed(struct instance *in, const struct err *e)
 {
     int64_t delay = 0;
     struct policy_exit x = { .spawn_failed = true, .commanded = in->commanded };
     enum life_event ev = policy_judge(in->app->spec, &in->memory, &x, &delay);
-    if (!in->commanded) { /* else the person has the error, and it is no life */
+    if (!in->commanded && in->life != LIFE_FAILING) { /* else the person has the error, and it is no life */
         struct past_life *p = remember(in, &(struct exit_status){ 0 }, CAUSE_SPAWN);
         p->started = p->ended;
     }
@@ -543,6 +654,11 @@ void instance_spawn_failed(struct instance *in, const struct err *e)
 
 void instance_gone(struct instance *in)
 {
+    in->dirty = false;
+    if (in->life == LIFE_FAILING && in->cause == CAUSE_SPAWN) {
+        launch_never_executed(in);
+        return;
+    }
     if (in->life == LIFE_FAILING) {
         const struct past_life *p = instance_life_ended(in, 0);
         if (p)
@@ -676,10 +792,10 @@ static bool watch_adopted(struct instance *in, struct exit_status *x)
     struct world *w = in->app->world;
     struct proc_info now;
     int fd = steal_fd(in->kept_pidfd);
-    bool alive = procstat_read(in->pid, &now) && now.start == in->start;
-    if (alive && fd < 0)
-        alive = (fd = os_pidfd_open(in->pid)) >= 0 || errno != ESRCH;
-    if (!alive) {
+    enum procstat_there there = procstat_look(in->pid, in->start, &now);
+    if (there != PROCSTAT_GONE && fd < 0 && (fd = os_pidfd_open(in->pid)) < 0 && errno == ESRCH)
+        there = PROCSTAT_GONE;
+    if (there == PROCSTAT_GONE) {
         keeper_link_hear(w->keeper); /* if it was the keeper's child, the keeper has told by now */
         if (!in->pid) {
             fd_done(&fd);
@@ -689,7 +805,12 @@ static bool watch_adopted(struct instance *in, struct exit_status *x)
         fd_done(&fd);
         return false;
     }
-    in->keeper_reaps = now.ppid == w->keeper_pid;
+    if (there == PROCSTAT_UNKNOWN || fd < 0)
+        log_warn("%s %lld: pid %d cannot be looked at or watched: %s; taken as alive", in->app->spec->name,
+                 (long long)in->id, (int)in->pid, strerror(errno));
+    in->keeper_reaps = there == PROCSTAT_THERE && now.ppid == w->keeper_pid;
+    if (there == PROCSTAT_THERE)
+        in->start = now.start; /* it was not known of a child that was just born */
     if (fd >= 0)
         in->watch = pidwatch_new(w->loop, fd, on_adopted_ended, in);
     entry_put_fds(in, ENTRY_PIDFD);
@@ -717,6 +838,11 @@ static void resume_stop(struct instance *in)
         begin_stop(in);
         return;
     }
+    /* Whether the sweep of the daemon before us sent the signal is not known: twice is better than never. */
+    in->message_sent = in->pid && in->app->spec->shutdown_with_message;
+    in->tell_leftovers = !in->message_sent;
+    in->group_told = in->tell_leftovers;
+    in->scattered = in->pid != 0;
     timer_set(in);
     world_defer_sweep(in);
 }
@@ -730,6 +856,8 @@ void instance_resume(struct instance *in)
         instance_exited(in, &x);
         return;
     }
+    if (in->dirty && !in->pid)
+        sweep_dirty(in);
     if (life_is_stopping(in->life))
         resume_stop(in);
     else if (in->life == LIFE_STUCK)
@@ -738,6 +866,8 @@ void instance_resume(struct instance *in)
         timer_set(in);
     else if (in->life == LIFE_STARTING && !in->pid)
         world_defer_spawn(in);
+    else if (in->life == LIFE_STARTING && !has_executed(in->pid))
+        instance_await_exec(in, -1);
     else if (in->life == LIFE_STARTING && in->app->spec->wait_ready && in->deadline)
         timer_set(in);
     else if (in->life == LIFE_STARTING)

@@ -5,6 +5,7 @@
 #include <grp.h>
 #include <limits.h>
 #include <pwd.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +20,8 @@
 #include "base/shared.h"
 #include "base/time.h"
 #include "conf/interp.h"
+#include "conf/limits.h"
+#include "os/fds.h"
 #include "os/groups.h"
 #include "os/sock.h"
 #include "os/spawn.h"
@@ -29,6 +32,7 @@ struct plan {
     struct environ env;
     struct interp_plan interp;
     gid_t groups[64];
+    struct os_limits limits;
     int channel; /* the child's end, or -1 */
 };
 
@@ -185,11 +189,13 @@ static int plan_user(struct instance *in, struct plan *p, struct os_spawn *o, st
     return 0;
 }
 
-static void explain(const struct instance *in, const struct plan *p, const struct os_birth *b, struct err *e)
+/* Why there is no child, or no program in it. */
+static void explain(const struct instance *in, const char *exec, enum os_spawn_step step, int why,
+                    struct err *e)
 {
     const struct app_spec *s = in->app->spec;
-    int why = errno = b->error;
-    switch (b->step) {
+    errno = why;
+    switch (step) {
     case SPAWN_CHDIR:
         err_sys(e, "cwd %s", s->cwd);
         err_hint(e, "create the folder, or set cwd");
@@ -198,11 +204,11 @@ static void explain(const struct instance *in, const struct plan *p, const struc
         err_sys(e, "become user %s", s->user ? s->user : s->group);
         break;
     case SPAWN_EXEC:
-        err_sys(e, "exec %s", p->interp.exec);
+        err_sys(e, "exec %s", exec);
         if (why == ENOEXEC)
             err_hint(e, "it is no program this system can run; name one with --interpreter");
         else if (why == EACCES)
-            err_hint(e, "chmod +x %s, or check the permissions of its folders", p->interp.exec);
+            err_hint(e, "chmod +x %s, or check the permissions of its folders", exec);
         else if (why == E2BIG)
             err_hint(e, "arguments and environment are too large together");
         break;
@@ -215,8 +221,19 @@ static void explain(const struct instance *in, const struct plan *p, const struc
     e->sys = why;
 }
 
+uid_t launch_uid(struct instance *in)
+{
+    const struct passwd *account;
+    struct err ignored;
+    if (in->uid == UID_UNKNOWN)
+        in->uid =
+            find_account(in->app->spec, &account, &ignored) == 0 && account ? account->pw_uid : geteuid();
+    return in->uid;
+}
+
 static void went_well(struct instance *in, const struct os_birth *b, const struct interp_plan *plan)
 {
+    in->uid = b->how.has_user ? b->how.uid : geteuid();
     in->pid = b->pid;
     in->last_pid = b->pid;
     in->start = b->start;
@@ -241,21 +258,15 @@ static int need_input(struct instance *in, struct err *e)
     return 0;
 }
 
-static bool speaks_node_ipc(const char *interpreter)
-{
-    static const char *const names[] = { "node", "bun", "deno", "tsx" };
-    for (size_t i = 0; i < ARRAY_LEN(names); i++)
-        if (strcmp(path_base(interpreter), names[i]) == 0)
-            return true;
-    return false;
-}
-
-/* A new channel for each life. */
+/* A new channel for each run of what speaks it; shutdown_with_message says of any program that it does. */
 static int plan_channel(struct instance *in, struct plan *p, struct err *e)
 {
     int pair[2];
-    if (!speaks_node_ipc(p->interp.interpreter) && !speaks_node_ipc(p->interp.exec) &&
-        !wants_channel(in->app->spec))
+    const struct app_spec *s = in->app->spec;
+    char *const exec[] = { p->interp.exec, NULL };
+    const char *cwd = s->wait_ready ? s->cwd : NULL; /* no script is read for who did not ask */
+    if (!s->shutdown_with_message && !wrapper_leads_to_node(exec, NULL) &&
+        !wrapper_leads_to_node(p->interp.argv, cwd))
         return 0;
     if (channel_pair(pair) < 0)
         return err_sys(e, "channel");
@@ -267,11 +278,35 @@ static int plan_channel(struct instance *in, struct plan *p, struct err *e)
     return 0;
 }
 
+/* Before an instance has its first descriptor: once it has them, the next velosd must be able to take all of
+ * them over, and to watch each child (a pidfd); what it cannot look at it could not tell from dead. */
+static int need_room(const struct instance *in, struct err *e)
+{
+    /* Pipes, logs, channel, sockets; what comes with its life. */
+    enum { EACH = 12, LATER_EACH = 3, MARGIN = 64 };
+    const struct world *w = in->app->world;
+    long limit = os_fds_limit(), n = (long)w->n_instances;
+    if (n * 2 * (EACH + LATER_EACH) < limit / 2) /* to count them may take a while (before Linux 6.2) */
+        return 0;
+    long open = os_fds_open();
+    long later = n * LATER_EACH + MIN((long)MARGIN, limit / 8) + limit / OS_FDS_CLIENTS;
+    if (open < 0 || open + later + EACH <= limit)
+        return 0;
+    err_set(e, ERR_LIMIT, "descriptors: the daemon may have %ld, which is no room for another instance",
+            limit);
+    return err_hint(
+        e,
+        "as root: for p in %d %d; do prlimit --nofile=%ld --pid $p; done; for good LimitNOFILE= in its unit, "
+        "or a higher ulimit -n before the daemon is started",
+        (int)w->keeper_pid, (int)getpid(), limit * 4);
+}
+
 /* Opens the pipes of a first start. 1: they are open; 0: not yet, the pump's word starts us again. */
 static int need_pipes(struct instance *in, struct err *e)
 {
     int open = 0;
-    if (need_input(in, e) < 0)
+    bool first = in->input[1] < 0 && !in->outlets[OUTLET_OUT];
+    if ((first && need_room(in, e) < 0) || need_input(in, e) < 0)
         return -1;
     for (int i = 0; i < OUTLET_N; i++) {
         struct outlet *o = in->outlets[i];
@@ -291,9 +326,43 @@ static void forget_channel(struct instance *in)
     entry_drop_fds(in, ENTRY_CHANNEL);
 }
 
-static void describe(const struct instance *in, const struct plan *p, struct os_spawn *o)
+/* Said to who asks for a start: a plain user's daemon cannot raise a hard limit. */
+static void say_what_is_beyond(const struct instance *in, const struct os_limits *l)
+{
+    own_buf names = { 0 };
+    for (size_t i = 0; os_limits_beyond(l, &i); i++)
+        buf_addf(&names, "%s%s", names.len ? ", " : "", os_limit_name(i));
+    if (names.len)
+        log_warn(
+            "%s %lld: hard limits above the daemon's own stay at those: %s (`velos kill` and a start from "
+            "a shell with higher ones make others)",
+            in->app->spec->name, (long long)in->id, names.data);
+}
+
+/* Its caller's; the soft one of descriptors may be set for all apps. */
+static void plan_limits(const struct instance *in, struct plan *p)
 {
     const struct world *w = in->app->world;
+    struct os_limits ours;
+    limits_read(in->app->limits, &p->limits);
+    struct os_limit *nofile = &p->limits.of[os_limit_nofile()];
+    if (in->commanded)
+        say_what_is_beyond(in, &p->limits);
+    if (nofile->set && w->settings->nofile == 0)
+        return;
+    if (!nofile->set) {
+        os_limits_read(&ours);
+        *nofile = ours.of[os_limit_nofile()];
+        nofile->soft = in->app->nofile > 0 ? in->app->nofile : w->app_nofile;
+    }
+    if (w->settings->nofile > 0)
+        nofile->soft = w->settings->nofile;
+    if (nofile->hard != OS_LIMIT_NONE && (nofile->soft > nofile->hard || nofile->soft == OS_LIMIT_NONE))
+        nofile->soft = nofile->hard;
+}
+
+static void describe(const struct instance *in, const struct plan *p, struct os_spawn *o)
+{
     o->exec = p->interp.exec;
     o->argv = p->interp.argv;
     o->envp = p->env.all.v;
@@ -303,9 +372,8 @@ static void describe(const struct instance *in, const struct plan *p, struct os_
     o->out = in->outlets[OUTLET_OUT]->fds[1];
     o->err = in->outlets[OUTLET_ERR]->fds[1];
     o->umask = (mode_t)in->app->umask;
-    o->nofile = w->settings->nofile > 0 ? (long)w->settings->nofile
-                : in->app->nofile > 0   ? in->app->nofile
-                                        : w->app_nofile;
+    o->tag = instance_tag(in);
+    o->limits = &p->limits;
 }
 
 /* 1: all is ready for the child; 0: not yet, we come here again; -1: the reason. */
@@ -327,6 +395,7 @@ static int prepare(struct instance *in, struct plan *p, struct os_spawn *o, stru
     }
     if (in->slot < 0)
         return err_set(e, ERR_LIMIT, "the ledger is full; a daemon after this one would not know the app");
+    plan_limits(in, p);
     describe(in, p, o);
     return 1;
 }
@@ -343,11 +412,55 @@ static void finish(struct instance *in, const struct plan *p, const struct os_bi
     struct err e;
     if (b->pid > 0) {
         went_well(in, b, &p->interp);
-        instance_spawned(in);
+        if (b->report >= 0)
+            instance_await_exec(in, b->report);
+        else
+            instance_spawned(in);
         return;
     }
     forget_channel(in);
-    explain(in, p, b, &e);
+    explain(in, p->interp.exec, b->step, b->error, &e);
+    failed(in, &e);
+}
+
+/* The child of a failed exec is on its way out and ours to reap; its user may stop it there as well. */
+static void forget_child(struct instance *in)
+{
+    kill(in->pid, SIGKILL);
+    map_remove(&in->app->world->by_pid, (uint64_t)in->pid);
+    in->pid = 0;
+    in->start = 0;
+    in->deadline = 0;
+    forget_channel(in);
+}
+
+void launch_settle(struct instance *in)
+{
+    enum os_spawn_step step;
+    struct err e;
+    int why;
+    if (!in->report || !os_spawn_read(pidwatch_fd(in->report), &step, &why))
+        return;
+    in->report = pidwatch_free(in->report);
+    in->unexecuted = step != SPAWN_OK;
+    if (in->life != LIFE_STARTING) /* it is being stopped: its exit answers that */
+        return;
+    if (step == SPAWN_OK) {
+        instance_spawned(in);
+        return;
+    }
+    forget_child(in);
+    explain(in, in->exec, step, why, &e);
+    failed(in, &e);
+}
+
+void launch_never_executed(struct instance *in)
+{
+    struct err e;
+    err_set(&e, ERR_SPAWN, "exec %s: was not executed in time", in->exec ? in->exec : in->app->spec->script);
+    err_hint(&e,
+             "another process has stopped the child, or cwd or the program are on a file system that does "
+             "not respond");
     failed(in, &e);
 }
 

@@ -23,6 +23,7 @@ static const struct move moves[LIFE_N][EV_N] = {
         [EV_LATER]    = TO(WAITING, DO_DELAY),
         [EV_FINISHED] = TO(STOPPED, DO_CALM),
         [EV_GIVE_UP]  = TO(ERRORED, DO_CALM),
+        [EV_STUCK]    = TO(STUCK, DO_CALM | DO_SWEEP), /* what the last run left cannot be ended */
     },
     [LIFE_ONLINE] = {
         [EV_STOP]     = TO(STOPPING, DO_TERM),

@@ -9,6 +9,7 @@
 #include "base/fault.h"
 #include "base/time.h"
 #include "conf/keys.h"
+#include "conf/limits.h"
 #include "config.h"
 
 static const char mark[] = "velos_state"; /* the member that makes it one of ours: its version */
@@ -66,6 +67,8 @@ static void write_app(struct json_out *j, const struct app *a)
     json_int(j, "created", a->created);
     json_int(j, "umask", a->umask);
     json_int(j, "nofile", a->nofile);
+    if (a->limits)
+        json_raw(j, "limits", a->limits);
     if (a->base) {
         environ_name(a->base, name);
         json_str(j, "environ", name);
@@ -272,10 +275,14 @@ int saved_restore(struct world *w, const json_t *saved, size_t i, bool dry, stru
     if ((*out = world_find(w, spec->name)))
         return 0;
     own_strv env = read_environ(saved, o);
+    own_text limits = NULL;
+    if (limits_take(json_object_get(o, "limits"), &limits, e) < 0)
+        return err_in(e, "%.64s", spec->name);
     struct app_origin origin = {
         .env = env,
         .umask = (unsigned)json_get_int(o, "umask", 022) & 0777,
         .nofile = (long)json_get_int(o, "nofile", 0),
+        .limits = limits,
     };
     struct app *a = app_new_bare(w, steal(spec), &origin);
     size_t k;

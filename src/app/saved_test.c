@@ -23,7 +23,7 @@ static void world_open(void)
     close(pair[1]);
     memset(&world, 0, sizeof(world));
     uv_loop_init(&loop);
-    world_init(&world, &loop, "/home/of/velos");
+    check_int(world_init(&world, &loop, "/home/of/velos", &e), 0);
     world.keeper = keeper_link_new(&loop, pair[0], &events, NULL);
     world.ledger_fd = ledger_file();
     check_int(ledger_open(world.ledger_fd, &world.ledger, &e), 0);

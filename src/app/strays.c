@@ -23,9 +23,14 @@ int64_t strays_owner(const struct strays *s, const struct proc_info *p)
     return known ? known->owner : -1;
 }
 
+static bool is_within(const struct proc_info *p, const struct instance *owner)
+{
+    return owner->pid && (p->pid == owner->pid || p->session == owner->pid || p->pgrp == owner->pid);
+}
+
 void strays_note(struct strays *s, const struct proc_info *p, const struct instance *owner)
 {
-    if (owner->pid && (p->pid == owner->pid || p->session == owner->pid || p->pgrp == owner->pid))
+    if (is_within(p, owner))
         return;
     struct stray *known = map_get(&s->by_pid, (uint64_t)p->pid);
     if (!known) {
@@ -59,11 +64,12 @@ void strays_done(struct strays *s)
     map_done(&s->by_pid);
 }
 
-void strays_look(const struct instance *in)
+bool strays_look(const struct instance *in)
 {
     struct strays *s = &in->app->world->strays;
     pid_t todo[LOOK_MOST] = { in->pid };
     size_t n = in->pid && in->app->spec->treekill, looked = 0;
+    bool outside = false;
     for (size_t i = 0; i < n && looked < LOOK_MOST; i++) {
         pid_t *children;
         ssize_t count = procstat_children(todo[i], &children);
@@ -71,11 +77,14 @@ void strays_look(const struct instance *in)
             struct proc_info p;
             if (!procstat_read(children[k], &p) || p.ppid != todo[i])
                 continue;
+            outside |= p.pgrp != in->pid;
             strays_note(s, &p, in);
             if (n < LOOK_MOST)
                 todo[n++] = p.pid;
         }
         if (count >= 0)
             free(children);
+        outside |= count < 0; /* it cannot be told */
     }
+    return outside || looked == LOOK_MOST;
 }

@@ -1,4 +1,3 @@
-#include <assert.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,10 +12,11 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/time.h"
+#include "os/procstat.h"
 #include "os/sigchild.h"
 #include "os/spawn.h"
 
-enum { WORK_MS = 1 }; /* of deferred work before descriptors are looked at again */
+enum { SWEEP_AGAIN_MS = 200, WORK_MS = 1 }; /* of deferred work before descriptors are looked at again */
 
 static void on_child(uv_poll_t *p, int status, int events)
 {
@@ -34,7 +34,7 @@ static void on_idle(uv_idle_t *i)
 {
 }
 
-void world_init(struct world *w, uv_loop_t *loop, const char *home)
+int world_init(struct world *w, uv_loop_t *loop, const char *home, struct err *e)
 {
     w->loop = loop;
     w->home = home;
@@ -51,9 +51,14 @@ void world_init(struct world *w, uv_loop_t *loop, const char *home)
     uv_check_init(loop, &w->worker);
     uv_idle_init(loop, &w->awake);
     w->sigchild = os_sigchild_open();
-    assert(w->sigchild >= 0);
-    uv_poll_init(loop, &w->child, w->sigchild);
+    if (w->sigchild < 0)
+        return err_sys(e, "signalfd");
+    int r = uv_poll_init(loop, &w->child, w->sigchild);
+    if (r < 0)
+        return err_set(e, ERR_FAILED, "poll of the signalfd: %s", uv_strerror(r));
     uv_timer_init(loop, &w->sample);
+    uv_timer_init(loop, &w->again);
+    return 0;
 }
 
 void world_run(struct world *w)
@@ -74,6 +79,7 @@ void world_done(struct world *w)
     uv_close((uv_handle_t *)&w->child, NULL);
     fd_done(&w->sigchild);
     uv_close((uv_handle_t *)&w->sample, NULL);
+    uv_close((uv_handle_t *)&w->again, NULL);
     world_done_notify(w);
     w->ledger = ledger_free(w->ledger);
     fd_done(&w->ledger_fd);
@@ -129,9 +135,44 @@ void world_defer_sweep(struct instance *in)
     defer(in->app->world, &in->app->world->sweeps, &in->sweep_due);
 }
 
+static void on_again(uv_timer_t *t)
+{
+    struct world *w = container_of(t, struct world, again);
+    list_each (l, &w->apps) {
+        const struct app *a = container_of(l, struct app, link);
+        for (size_t i = 0; i < a->n; i++)
+            if (life_is_stopping(a->instances[i]->life) || a->instances[i]->life == LIFE_STUCK ||
+                a->instances[i]->dirty)
+                world_defer_sweep(a->instances[i]);
+    }
+}
+
+void world_sweep_later(struct world *w)
+{
+    if (!uv_is_active((uv_handle_t *)&w->again))
+        uv_timer_start(&w->again, on_again, SWEEP_AGAIN_MS, 0);
+}
+
 void world_touch(struct app *a)
 {
     defer(a->world, &a->world->touched, &a->touched);
+}
+
+/* Before the first app: the children that the keeper has by now, beside us, are no app's, nor are the orphans
+ * that come of them. What executed it may have had children (a shell's `helper & exec velos daemon`). */
+void world_meet_keeper(struct world *w)
+{
+    pid_t *children;
+    ssize_t n = w->seq || w->n_apps ? -1 : procstat_children(w->keeper_pid, &children);
+    bool others = false;
+    for (ssize_t i = 0; i < n; i++)
+        others |= children[i] != getpid();
+    if (n >= 0)
+        free(children);
+    if (!others)
+        return;
+    w->shared_keeper = w->keeper_pid;
+    world_put(w);
 }
 
 void world_put(struct world *w)
@@ -182,7 +223,8 @@ static struct instance *take(struct link *list)
     while (!list_empty(list)) {
         struct instance *in = container_of(list->next, struct instance, spawn_due);
         list_remove(&in->spawn_due);
-        if (in->life == LIFE_STARTING && !in->pid) /* else a stop came between */
+        if (in->life == LIFE_STARTING && !in->pid &&
+            !in->dirty) /* else a stop came between, or sweep.c does */
             return in;
     }
     return NULL;
@@ -253,6 +295,8 @@ void world_reap(struct world *w)
             return;
         struct instance *in = map_get(&w->by_pid, (uint64_t)info.si_pid);
         struct exit_status x = status_of(&info);
+        if (in && in->adopted)
+            in = NULL; /* an orphan of ours has got the number of one that the keeper reaped */
         if (in && in->app->spec->treekill && !life_is_stopping(in->life))
             kill(-info.si_pid,
                  SIGKILL); /* the zombie still holds the number: its group cannot be another's */

@@ -10,6 +10,13 @@
  * a wrapper that cannot be seen through, with the reason and the way out. */
 must_check int wrapper_resolve(char *const *words, const char *cwd, char ***out, struct err *e);
 
+/* Whether a command becomes a program that speaks Node's channel (Node, Bun, Deno, tsx), by itself or behind
+ * what passes descriptors and environment on: env, nice and their like, and a shell whose line, or whose
+ * script file (relative to cwd; NULL: none is read), runs one. Any other program would find a channel that is
+ * none of its business and hand the variable, not always the descriptor, to each Node it runs: those abort.
+ */
+bool wrapper_leads_to_node(char *const *argv, const char *cwd);
+
 /* The decision alone, on the text of a package.json: pure, for tests. */
 must_check int wrapper_resolve_script(const char *package_json, size_t n, const char *script, char ***out,
                                       struct err *e);

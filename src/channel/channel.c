@@ -16,6 +16,7 @@ struct channel {
     int fd;
     bool open;
     bool skipping;        /* the rest of a message that was too long */
+    bool skipped;         /* and that was said */
     struct buf long_line; /* the taken part of a message longer than a look */
     channel_said *said;
     void *arg;
@@ -67,8 +68,10 @@ static void take_part(struct channel *c, const char *text, size_t n)
     if (c->skipping)
         return;
     if (c->long_line.len + n > CHANNEL_LINE_MOST) {
-        log_warn("a message of more than %d MiB from an app was skipped", CHANNEL_LINE_MOST >> 20);
-        c->skipping = true;
+        if (!c->skipped)
+            log_debug("messages of more than %d KiB on an app's channel are skipped",
+                      CHANNEL_LINE_MOST >> 10);
+        c->skipping = c->skipped = true;
         buf_done(&c->long_line);
         return;
     }

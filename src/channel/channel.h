@@ -11,7 +11,8 @@
 
 enum {
     CHANNEL_CHILD_FD = 3,
-    CHANNEL_LINE_MOST = 8 << 20, /* of what an app says; longer messages are skipped */
+    CHANNEL_LINE_MOST = 64 << 10, /* bytes of a message from an app, which we may have to keep; what is longer
+                                     is skipped as it comes. Nothing we understand is as long */
     CHANNEL_WRITE_MOST = 32 << 10,
 };
 

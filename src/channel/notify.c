@@ -7,7 +7,6 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "os/peer.h"
 #include "os/sock.h"
 
 static void take_status(struct notice *out, const char *value, size_t n)
@@ -46,6 +45,15 @@ char *notify_address(const char *home, const char *nonce)
     return xasprintf("@velos-%s", nonce);
 }
 
+char *notify_address_of_instance(const char *home, const char *nonce, long long id, bool other_user)
+{
+    struct sockaddr_un a;
+    own_text path = xasprintf("%s/notify-%lld.sock", home, id);
+    if (!other_user && strlen(path) < sizeof(a.sun_path))
+        return steal(path);
+    return xasprintf("@velos-%s-%lld", nonce, id);
+}
+
 char *notify_address_of_users(const char *nonce)
 {
     return xasprintf("@velos-%s-users", nonce);
@@ -71,7 +79,7 @@ int notify_open(const char *address, struct err *e)
     return steal_fd(fd);
 }
 
-int notify_receive(int fd, struct notice *out, pid_t *sender)
+int notify_receive(int fd, struct notice *out, struct os_peer *sender)
 {
     char text[NOTIFY_MOST];
     ssize_t n = os_peer_receive(fd, text, sizeof(text), sender);
@@ -79,4 +87,12 @@ int notify_receive(int fd, struct notice *out, pid_t *sender)
         return 0;
     notice_parse(text, (size_t)n, out);
     return 1;
+}
+
+void notify_discard(int fd)
+{
+    struct os_peer unused;
+    char text[1];
+    while (os_peer_receive(fd, text, sizeof(text), &unused) >= 0) {
+    }
 }

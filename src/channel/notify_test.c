@@ -49,6 +49,12 @@ TEST(a_home_too_deep_for_a_socket_gets_an_abstract_name)
     memset(deep, 'd', sizeof(deep) - 1);
     deep[0] = '/';
     deep[sizeof(deep) - 1] = '\0';
+    own_text own = notify_address_of_instance("/home/x/.velos", "abc", 7, false);
+    own_text other = notify_address_of_instance("/home/x/.velos", "abc", 7, true);
+    own_text own_far = notify_address_of_instance(deep, "abc", 7, false);
+    check_text(own, "/home/x/.velos/notify-7.sock");
+    check_text(other, "@velos-abc-7");
+    check_text(own_far, "@velos-abc-7");
     own_text near = notify_address("/home/x/.velos", "abc");
     own_text far = notify_address(deep, "abc");
     check_text(near, "/home/x/.velos/notify.sock");

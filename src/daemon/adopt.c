@@ -257,9 +257,12 @@ int adopt(struct daemon *d)
     list_init(&rest);
     list_init(&missed_exits);
     int r = receive(d, &rest);
+    if (r == KEEPER_LINK_SHORT)
+        return ADOPT_SHORT;
     fault_point("adopt.received");
     if (d->world.ledger_fd >= 0) {
         d->unread = read_ledger(&d->world);
+        d->world.unread = d->unread;
         put_in_order(&d->world);
         if (!d->unread)
             drop_unused_environs(&d->world);

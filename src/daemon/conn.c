@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "daemon/request.h"
+#include "os/fds.h"
 #include "os/peer.h"
 
 enum { LARGE = 16 << 10 }; /* what an answer of so much leaves free is given back */
@@ -191,7 +192,8 @@ static bool is_welcome(struct conn *c)
         refuse(c, ERR_DENIED, "only the daemon's owner and root may connect");
         return false;
     }
-    if (c->daemon->n_conns > CONN_MOST) {
+    /* Clients leave apps their descriptors (need_room() in app/launch.c). */
+    if (c->daemon->n_conns > MIN((size_t)CONN_MOST, (size_t)os_fds_limit() / OS_FDS_CLIENTS)) {
         refuse(c, ERR_LIMIT, "too many connections");
         return false;
     }

@@ -21,7 +21,6 @@
 #include "os/self.h"
 #include "os/subreaper.h"
 #include "os/unixsock.h"
-#include "proto/manager.h"
 
 enum { FAREWELL_MS = 5000, TRIM_MS = 200, LAST_LINES_MS = 1000 };
 
@@ -109,15 +108,16 @@ static void say_ready(int fd, const char *text)
 }
 
 /* A service manager gives up on us after a while; the apps have the time their settings say. */
-static void ask_for_time(const struct world *w)
+void daemon_ask_time(struct daemon *d)
 {
     enum { MARGIN_MS = 15000 };
+    const struct world *w = &d->world;
     int64_t longest = 0;
     list_each (l, &w->apps)
         longest = MAX(longest, container_of(l, struct app, link)->spec->kill_timeout);
     if (w->settings->stop_concurrency)
         longest *= 1 + (int64_t)w->n_apps / w->settings->stop_concurrency;
-    manager_tell("EXTEND_TIMEOUT_USEC=%lld", (long long)(longest + MARGIN_MS) * 1000);
+    keeper_link_ask_time(w->keeper, longest + MARGIN_MS);
 }
 
 static void on_terminate(uv_signal_t *s, int signum)
@@ -126,7 +126,6 @@ static void on_terminate(uv_signal_t *s, int signum)
     if (d->ending)
         return;
     log_info("signal %d: stopping all apps", signum);
-    ask_for_time(&d->world);
     daemon_stop_all(d, op_new_silent(d));
 }
 
@@ -134,6 +133,7 @@ static void catch_signals(struct daemon *d)
 {
     signal(SIGPIPE, SIG_IGN);
     signal(SIGHUP, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a log as long as a limit of ours is a write that fails */
     uv_signal_init(&d->loop, &d->term);
     uv_signal_init(&d->loop, &d->interrupt);
     d->term.data = d->interrupt.data = d;
@@ -219,8 +219,18 @@ static void close_all(struct daemon *d)
     close(d->lock);
 }
 
-static void begin(struct daemon *d, const struct daemon_options *o)
+/* Descriptors of a daemon without apps, and some more: what there must be before libuv is asked, which takes
+ * some as given. */
+enum { FDS_TO_BEGIN = 48 };
+
+static int begin(struct daemon *d, const struct daemon_options *o, struct err *e)
 {
+    long limit = os_fds_limit(), open = os_fds_open();
+    if (open < 0 || limit - open < FDS_TO_BEGIN) {
+        err_set(e, ERR_LIMIT, "descriptors: the limit of %ld leaves no room to begin", limit);
+        return err_hint(e, "ulimit -n %d, or LimitNOFILE= in the service's unit", 1024);
+    }
+
     events_init(&d->events);
     d->home = o->home;
     d->sock = d->lock = -1;
@@ -232,12 +242,15 @@ static void begin(struct daemon *d, const struct daemon_options *o)
     list_init(&d->kept);
     d->update_failed = o->update_failed;
     list_init(&d->log_works);
-    uv_loop_init(&d->loop);
+    int r = uv_loop_init(&d->loop);
+    if (r < 0)
+        return err_set(e, ERR_FAILED, "event loop: %s", uv_strerror(r));
     uv_timer_init(&d->loop, &d->farewell);
     uv_timer_init(&d->loop, &d->save_due);
     uv_timer_init(&d->loop, &d->progress_due);
     uv_timer_init(&d->loop, &d->trim_due);
-    world_init(&d->world, &d->loop, o->home);
+    if (world_init(&d->world, &d->loop, o->home, e) < 0)
+        return -1;
     d->world.app_nofile = o->nofile;
     d->world.changed = on_change;
     d->world.advance = op_advance;
@@ -245,6 +258,20 @@ static void begin(struct daemon *d, const struct daemon_options *o)
     d->world.arg = d;
     d->world.keeper = keeper_link_new(&d->loop, o->keeper_fd, &keeper_events, d);
     d->world.pump = pump_new(&d->loop, outlet_told, &d->world);
+    return d->world.pump ? 0 : err_sys(e, "log writer");
+}
+
+/* Before the loop runs. Whoever starts us hears why, and the keeper is to end unless it has apps for the next
+ * of us: then it tries again, later and later. */
+static int give_up(const struct daemon_options *o, const struct err *e)
+{
+    const struct keep_head bye = { .type = KEEP_BYE };
+    own_text text = xasprintf("%s\n", e->text);
+    log_error("%s", e->text);
+    if (o->ready_fd >= 0)
+        keep_send(o->keeper_fd, &bye, "", NULL);
+    say_ready(o->ready_fd, text);
+    return 1;
 }
 
 enum { EXPECTED_FDS = 4096 }; /* 500 apps; 32 KiB of the kernel's memory */
@@ -264,9 +291,15 @@ int daemon_run(const struct daemon_options *o)
     os_fds_raise_limit();
     os_fds_reserve(EXPECTED_FDS);
     os_subreaper();
-    begin(&d, o);
+    if (begin(&d, o, &e) < 0)
+        return give_up(o, &e);
     catch_signals(&d);
-    d.orphaned = adopt(&d) < 0;
+    int adopted = adopt(&d);
+    if (adopted == ADOPT_SHORT) {
+        log_error("descriptors: %ld are not enough to take over what the keeper has", os_fds_limit());
+        return 1;
+    }
+    d.orphaned = adopted < 0;
     if (!d.world.ledger) {
         log_error("the keeper gave no ledger");
         say_ready(o->ready_fd, "the keeper gave no ledger\n");

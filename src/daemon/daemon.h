@@ -47,12 +47,16 @@ int daemon_run(const struct daemon_options *o); /* the exit status */
 struct op;
 /* Stops and forgets every app, then ends; o is a new op whose answer tells. */
 void daemon_stop_all(struct daemon *d, struct op *o);
+/* Asks the service manager for the time that takes, by what the apps' settings say. */
+void daemon_ask_time(struct daemon *d);
 /* What a large request or answer took on the way goes back to the system, once for all that come together. */
 void daemon_trim_soon(struct daemon *d);
 /* Ends once what was answered is sent; word: KEEP_BYE, KEEP_LEAVE. */
 void daemon_leave(struct daemon *d, enum keep_type word);
 
-/* adopt.c: reads what the keeper has. -1: it went away meanwhile, what came is adopted all the same. */
+/* adopt.c: reads what the keeper has. -1: it went away meanwhile, what came is adopted all the same.
+ * ADOPT_SHORT: some of it could not be received; the keeper has it still, for another velosd. */
+enum { ADOPT_SHORT = -2 };
 int adopt(struct daemon *d);
 void adopt_keep(struct daemon *d, const struct keep_msg *m); /* takes its descriptors; to hand on */
 void adopt_done(struct daemon *d);

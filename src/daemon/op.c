@@ -84,6 +84,14 @@ static struct item *item_new(struct op *o, enum op_kind kind)
     return it;
 }
 
+static size_t count_failed(const struct op *o)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < o->n; i++) /* within a JSON string the quotes would be escaped */
+        n += strstr(o->items[i]->outcome, ",\"error\":{") != NULL;
+    return n;
+}
+
 static void op_finish(struct op *o)
 {
     own_buf json = { 0 };
@@ -93,7 +101,7 @@ static void op_finish(struct op *o)
     for (size_t i = 0; i < o->n; i++)
         json_raw(&j, NULL, o->items[i]->outcome);
     json_close(&j, ']');
-    json_int(&j, "stopped", (int64_t)o->n);
+    json_int(&j, "stopped", (int64_t)(o->n - count_failed(o)));
     if (o->warning)
         json_str(&j, "warning", o->warning);
     json_close(&j, '}');
@@ -290,7 +298,7 @@ static bool is_started(const struct instance *in, bool wait)
         return true;
     if (life_is_stopping(in->life))
         return false;
-    return in->life != LIFE_STARTING || (in->pid && !wait);
+    return in->life != LIFE_STARTING || (instance_executed(in) && !wait);
 }
 
 static bool is_shrinking(enum op_kind k)
@@ -405,6 +413,13 @@ static bool resurrection_failed(const struct app *a, struct err *e)
     return false;
 }
 
+static void say_stuck(const struct instance *in, struct err *e)
+{
+    err_set(e, ERR_FAILED, "%s: %s", in->app->spec->name, in->reason ? in->reason : "unkillable");
+    if (in->forbidden)
+        err_hint(e, "sudo kill %d", (int)in->forbidden);
+}
+
 /* Why a start is no success; false if it is one. */
 static bool start_failed(const struct app *a, const struct item *it, struct err *e)
 {
@@ -418,11 +433,14 @@ static bool start_failed(const struct app *a, const struct item *it, struct err 
         return false;
     if (in->spawn_error)
         *e = *in->spawn_error;
+    else if (in->life == LIFE_STUCK)
+        say_stuck(in, e);
     else if (it->op->wait)
         instance_describe_end(in, e);
     else
         err_set(e, ERR_FAILED, "%s", in->reason ? in->reason : "it ended");
-    err_in(e, "%s", a->spec->name);
+    if (in->life != LIFE_STUCK || in->spawn_error)
+        err_in(e, "%s", a->spec->name);
     return true;
 }
 
@@ -437,8 +455,9 @@ static const struct instance *find_failed(const struct app *a)
 static char *judge(const struct app *a, const struct item *it)
 {
     struct err e;
-    if ((it->kind == OP_STOP || is_shrinking(it->kind)) && find_life(a, LIFE_STUCK)) {
-        err_set(&e, ERR_FAILED, "%s: %s", a->spec->name, find_life(a, LIFE_STUCK)->reason);
+    if ((it->kind == OP_STOP || it->kind == OP_RELOAD || is_shrinking(it->kind)) &&
+        find_life(a, LIFE_STUCK)) {
+        say_stuck(find_life(a, LIFE_STUCK), &e);
         return outcome_error(a->spec->name, &e);
     }
     if (it->kind == OP_RELOAD && it->failed) {
@@ -504,7 +523,7 @@ static bool are_all_to_come(const struct app *a)
 {
     for (size_t i = 0; i < a->n; i++) {
         const struct instance *in = a->instances[i];
-        if (in->life != LIFE_RESTARTING && (in->life != LIFE_STARTING || in->pid))
+        if (in->life != LIFE_RESTARTING && (in->life != LIFE_STARTING || instance_executed(in)))
             return false;
     }
     return true;

@@ -24,6 +24,7 @@ const struct method methods[] = {
         { "environ", ARG_TEXTS, false },
         { "umask", ARG_NUMBER, false },
         { "nofile", ARG_NUMBER, false },
+        { "limits", ARG_OBJECT, false },
         { "exists", ARG_TEXT, false },
         { "wait", ARG_FLAG, false } },
       req_app_start,
@@ -176,6 +177,8 @@ static const char *type_problem(enum arg_type t, const json_t *v)
         return json_is_boolean(v) ? NULL : "true or false";
     case ARG_TEXTS:
         return all_are(v, JSON_STRING) ? NULL : "an array of texts";
+    case ARG_OBJECT:
+        return json_is_object(v) ? NULL : "an object";
     case ARG_OBJECTS:
         return all_are(v, JSON_OBJECT) ? NULL : "an array of objects";
     }

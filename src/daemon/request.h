@@ -12,7 +12,7 @@ struct request {
     bool retry;           /* the same request was sent before, to a daemon that is gone */
 };
 
-enum arg_type { ARG_TEXT, ARG_NUMBER, ARG_FLAG, ARG_TEXTS, ARG_OBJECTS };
+enum arg_type { ARG_TEXT, ARG_NUMBER, ARG_FLAG, ARG_TEXTS, ARG_OBJECT, ARG_OBJECTS };
 struct arg {
     const char *name;
     enum arg_type type;

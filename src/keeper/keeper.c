@@ -166,6 +166,9 @@ static void hear(const struct keep_msg *m)
     case KEEP_READY:
         manager_tell("READY=1\nMAINPID=%d\nSTATUS=velosd is up", (int)getpid());
         break;
+    case KEEP_TIME:
+        manager_tell("EXTEND_TIMEOUT_USEC=%lld", strtoll(m->key, NULL, 10) * 1000);
+        break;
     case KEEP_LEAVE:
         k.after = AFTER_LEAVE;
         break;
@@ -194,6 +197,8 @@ static void listen_to_velosd(void)
             hear(&m);
         } else if (r == 0) {
             fd_done(&k.sock);
+        } else if (errno == EMFILE) {
+            log_error("descriptors: the limit of %ld is reached: some are not kept", os_fds_limit());
         } else if (errno != EBADMSG) {
             return;
         } else {
@@ -530,6 +535,7 @@ static void catch_signals(void)
     sigaction(SIGINT, &sa, NULL);
     signal(SIGHUP, SIG_IGN);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN);
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL); /* after an exec out of velosd the mask is what it was there */
 }

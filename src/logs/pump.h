@@ -34,7 +34,8 @@ struct pump_news {
 };
 typedef void pump_told(void *arg, const struct pump_news *news);
 
-/* The thread comes with the first order that needs it. `told` is called on `loop`'s thread. */
+/* The thread comes with the first order that needs it. `told` is called on `loop`'s thread. NULL and errno:
+ * there is no descriptor for it, and the program is to end. */
 struct pump *pump_new(uv_loop_t *loop, pump_told *told, void *arg);
 /* Ends the thread; what is in pipes stays there. One that hangs in a stalled disk is left behind. */
 struct pump *pump_free(struct pump *p);

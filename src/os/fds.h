@@ -8,5 +8,8 @@ long os_fds_raise_limit(void);
  * waits for a grace period each time the table doubles (synchronize_rcu() in expand_fdtable(), fs/file.c), 10
  * to 20 ms. */
 void os_fds_reserve(int n);
+long os_fds_limit(void);     /* the soft one now */
+enum { OS_FDS_CLIENTS = 8 }; /* clients may have one in so many */
+long os_fds_open(void);      /* how many are open; -1: not known */
 void os_fds_close_from(int lowest);
 int os_fd_keep_on_exec(int fd); /* clears close-on-exec; 0 or -1 */

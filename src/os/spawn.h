@@ -1,10 +1,16 @@
 /* src/os/spawn.h: one child, as an app should find the world: its own session and process group, only the
- * descriptors it was given, default signals, nothing blocked. */
+ * descriptors it was given, default signals, nothing blocked.
+ *
+ * Between fork and exec a child can be stopped, slowed and sent signals by each process of its user, and its
+ * directory or program can be on a file system that does not respond. os_spawn() waits a short time; of a
+ * child that has not come to its exec by then the caller gets the pid, and a descriptor that becomes readable
+ * once exec has succeeded or failed. */
 #pragma once
 #include <stdbool.h>
 #include <sys/types.h>
 
 #include "base/def.h"
+#include "os/limits.h"
 
 struct os_spawn {
     const char *exec; /* absolute path */
@@ -13,7 +19,8 @@ struct os_spawn {
     int in, out, err; /* in: -1 is /dev/null */
     int channel;      /* becomes descriptor 3; -1: none */
     mode_t umask;
-    long nofile; /* soft RLIMIT_NOFILE; 0: as it is */
+    const struct os_limits *limits; /* NULL: as they are */
+    uint64_t tag;                   /* os/proctag.h; 0: none */
 
     bool has_user;
     uid_t uid;
@@ -36,14 +43,20 @@ struct os_birth {
     uint64_t start; /* as procstat_read() tells it; 0: it is gone already */
     int error;
     enum os_spawn_step step;
+    int report; /* -1; or, with a pid: whether exec succeeds is to be read from here (os_spawn_read()) */
 };
 
 enum { OS_BIRTHS = 8 }; /* so many at once are worth while; more are taken too */
 
-/* Gives birth to all of them; many go side by side where there are processors for it. When it returns, exec
- * has succeeded or failed for each: the child of a failed one is already reaped. Linux: it costs the same
- * however large we are and however many descriptors we have open. */
+/* Starts all of them; many go side by side where there are processors for it. When it returns, exec has
+ * succeeded or failed for each that has no `report`, and the child of a failed one is already reaped. Linux:
+ * that costs the same however large we are and however many descriptors we have open. A `report` is the
+ * caller's to read and close. The caller reaps children it does not know as well (one that was given up). */
 void os_spawn(struct os_birth *births, size_t n);
+
+/* Reads a report, without waiting. 0: nothing is known yet; 1: SPAWN_OK (exec has succeeded, or the child was
+ * killed before), or *step has failed with errno *error and the child, not reaped yet, is on its way out. */
+int os_spawn_read(int report, enum os_spawn_step *step, int *error);
 
 /* No more births for now: lets go of what is only good for the next ones (stacks, the last child's
  * descriptors). */

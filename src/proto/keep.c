@@ -89,7 +89,7 @@ int keep_recv(int sock, struct keep_msg *m)
     }
     for (size_t i = 0; i < n_fds; i++)
         close(m->fds[i]);
-    errno = EBADMSG;
+    errno = msg.msg_flags & MSG_CTRUNC ? EMFILE : EBADMSG;
     return -1;
 }
 

@@ -23,6 +23,8 @@ enum keep_type {
     KEEP_EXIT,  /* key (the ledger's), pid, status: an adopted child has ended */
     /* velosd to the keeper; numbers stay what they are */
     KEEP_READY, /* the saved apps are started, if they were to be */
+    KEEP_TIME, /* key: so many ms, in decimal, the stop to come may take. The service manager hears the keeper
+                  alone, which is its main process (NotifyAccess=main) */
 };
 /* Descriptors that the keeper itself puts: the two programs as they are known to run. */
 #define KEEP_EXE_KEEPER "exe/keeper"
@@ -51,7 +53,8 @@ int keep_pair(int out[2]);
 int keep_send(int sock, const struct keep_head *h, const char *key, const int *fds);
 
 /* 1: a message; 0: the other side is gone; -1: errno, EAGAIN for none. m->fds are the caller's,
- * close-on-exec. EBADMSG: not one of ours, skipped. */
+ * close-on-exec. EBADMSG: not one of ours, skipped; EMFILE: its
+ * descriptors did not fit, it is lost. */
 int keep_recv(int sock, struct keep_msg *m);
 
 /* All entries in one file, to survive execve(2) (descriptors by number, close-on-exec cleared): how velosd

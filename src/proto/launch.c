@@ -25,6 +25,7 @@
 #include "os/fds.h"
 #include "os/fork.h"
 #include "os/heap.h"
+#include "os/limits.h"
 #include "os/self.h"
 #include "os/sock.h"
 #include "os/unixsock.h"
@@ -88,6 +89,7 @@ struct birth {
     char *const *argv, *const *env;
     char *const *velosd_argv;
     char *pid_text;                /* of velosd, for the keeper: in its argv */
+    struct os_limits limits;       /* the system's */
     int null, log, ready, line[2]; /* all above LAST_FD, so that no dup2 lands on one of them */
 };
 
@@ -102,15 +104,28 @@ static void default_signals(void)
 }
 
 /* The environment without what names the app we may have been called from: the daemon would be taken for one
- * of that app's processes, and stopped with it. The texts stay environ's. */
+ * of that app's processes, and stopped with it. And without its zone and language: the daemon is all users'
+ * and all shells'. The texts stay environ's. */
 static char **environ_without_caller(void)
 {
     static const char *const names[] = {
-        "VELOS_INSTANCE=",    "VELOS_NAME=",      "VELOS_ID=",
-        "NODE_APP_INSTANCE=", "NODE_CHANNEL_FD=", "NODE_CHANNEL_SERIALIZATION_MODE=",
-        "NODE_UNIQUE_ID=",    "NOTIFY_SOCKET=",   "WATCHDOG_USEC=",
-        "WATCHDOG_PID=",      "LISTEN_FDS=",      "LISTEN_PID=",
+        "VELOS_INSTANCE=",
+        "VELOS_NAME=",
+        "VELOS_ID=",
+        "NODE_APP_INSTANCE=",
+        "NODE_CHANNEL_FD=",
+        "NODE_CHANNEL_SERIALIZATION_MODE=",
+        "NODE_UNIQUE_ID=",
+        "NOTIFY_SOCKET=",
+        "WATCHDOG_USEC=",
+        "WATCHDOG_PID=",
+        "LISTEN_FDS=",
+        "LISTEN_PID=",
         "LISTEN_FDNAMES=",
+        "TZ=",
+        "LANG=",
+        "LANGUAGE=",
+        "LC_",
     };
     static char tune[] = HEAP_TUNE_NAME "=" HEAP_TUNE_VALUE;
     char **env = xcalloc(strv_len(environ) + 2, sizeof(*env));
@@ -155,6 +170,8 @@ static void become_keeper(void *arg)
     setsid();
     default_signals();
     umask(077);
+    os_limits_apply(&b->limits);
+    os_reset_process();
     if (chdir("/") == 0 && dup2(b->null, 0) >= 0 && dup2(b->log, 1) >= 0 && dup2(b->log, 2) >= 0 &&
         dup2(b->ready, READY_FD) >= 0 && dup2(b->line[0], KEEPER_FD) >= 0 &&
         dup2(b->line[1], VELOSD_FD) >= 0) {
@@ -256,6 +273,7 @@ static int spawn_keeper(const char *home, const char *settings, int take_ready, 
         .ready = ready,
         .line = { keeper_end, velosd_end },
     };
+    os_limits_of_system(&birth.limits);
     pid_t pid = os_fork(become_keeper, &birth);
     free(env);
     return pid < 0 ? err_sys(e, "fork") : 0;

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -139,6 +140,8 @@ int keeper_link_next_entry(struct keeper_link *l, struct keep_msg *m, pid_t *kee
             struct pollfd p = { .fd = l->sock, .events = POLLIN };
             poll(&p, 1, -1);
         }
+        if (r < 0 && errno == EMFILE)
+            return KEEPER_LINK_SHORT;
         if (r < 0)
             continue;
         if (m->head.type != KEEP_ALL)
@@ -161,6 +164,13 @@ void keeper_link_delete(struct keeper_link *l, const char *key)
 void keeper_link_say(struct keeper_link *l, enum keep_type type)
 {
     send_or_queue(l, type, "", NULL, 0);
+}
+
+void keeper_link_ask_time(struct keeper_link *l, int64_t ms)
+{
+    char text[24];
+    snprintf(text, sizeof(text), "%lld", (long long)ms);
+    send_or_queue(l, KEEP_TIME, text, NULL, 0);
 }
 
 bool keeper_link_settled(const struct keeper_link *l)

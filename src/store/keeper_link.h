@@ -23,13 +23,16 @@ struct keeper_link *keeper_link_new(uv_loop_t *loop, int sock, const struct keep
 struct keeper_link *keeper_link_free(struct keeper_link *l);
 
 /* Before the loop runs: blocks until the next entry. 1: *m is filled (descriptors are the caller's); 0: that
- * was all, *keeper_pid is set; -1: the keeper is gone. */
+ * was all, *keeper_pid is set; -1: the keeper is gone; KEEPER_LINK_SHORT: descriptors of one were lost, since
+ * we may have no more. */
+enum { KEEPER_LINK_SHORT = -2 };
 int keeper_link_next_entry(struct keeper_link *l, struct keep_msg *m, pid_t *keeper_pid);
 
 /* Descriptors stay the caller's. */
 void keeper_link_put(struct keeper_link *l, const char *key, const int *fds, size_t n_fds);
 void keeper_link_delete(struct keeper_link *l, const char *key);
 void keeper_link_say(struct keeper_link *l, enum keep_type type);
+void keeper_link_ask_time(struct keeper_link *l, int64_t ms); /* of the service manager, for a stop */
 bool keeper_link_settled(const struct keeper_link *l);
 void keeper_link_listen(struct keeper_link *l); /* from here on events come */
 void keeper_link_hear(struct keeper_link *l);   /* what has arrived, now: events come from inside this call */

@@ -303,6 +303,16 @@ def test_check_finds_what_a_boot_would(saved):
 # A service manager that is one
 
 
+# An app that speaks in the service's name.
+IMPOSTOR = """
+import os, socket, sys
+s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+for text in (f"MAINPID={os.getpid()}", "STATUS=mine", "WATCHDOG=trigger"):
+    s.sendto(text.encode(), sys.argv[1])
+print("said", flush=True)
+"""
+
+
 @pytest.mark.skipif(os.geteuid() != 0 or not os.path.exists("/lib/systemd/systemd"), reason="needs root and systemd")
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root: a home of another user")
 @pytest.mark.parametrize("name", ["state.json", "config.toml"])
@@ -329,12 +339,15 @@ def test_under_systemd(saved):
     script = HERE / "under_systemd.sh"
     environ = saved.environ | {"HOME": str(saved.work), "XDG_RUNTIME_DIR": str(saved.work / "run"), "VELOS": str(saved.program)}
     environ.pop("XDG_CONFIG_HOME", None)
+    environ["IMPOSTOR"] = str(saved.write("impostor.py", IMPOSTOR))
     run = subprocess.run(["unshare", "--mount", "sh", str(script)], capture_output=True, text=True, env=environ, timeout=90 * SLOW)
     if run.returncode == 77 or run.stderr.startswith("unshare:"):  # no right to, or in a chroot
         pytest.skip(run.stderr.strip().splitlines()[-1])
     assert run.returncode == 0, run.stdout + run.stderr
     facts = dict(line.split("=", 1) for line in run.stdout.splitlines() if "=" in line)
     assert facts["active"] == "active" and facts["pids_before"].strip()
+    assert facts["main_before"] == facts["main_after_impostor"], facts
+    assert (facts["status_after_impostor"], facts["active_after_impostor"]) == ("velosd is up", "active"), facts
     assert facts["main_before"] != facts["main_after_keeper_death"], facts
     assert facts["pids_before"] == facts["pids_after_keeper_death"] == facts["pids_after_velosd_death"], facts
     assert facts["restarts"] == "0", "systemd took neither death for the end"

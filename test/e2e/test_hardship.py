@@ -59,7 +59,7 @@ def test_out_of_descriptors(loop):
     used = max(int(fd) for fd in os.listdir(f"/proc/{daemon}/fd"))
     resource.prlimit(daemon, resource.RLIMIT_NOFILE, (used + 3, before[1]))
     result = velos.run("start", "loop.sh", "--name", "b", check=False)
-    assert result.code == 1 and "oo many open files" in result.err, result
+    assert result.code == 1 and "descriptors: the daemon may have" in result.err, result
     os.kill(a, signal.SIGKILL)
     eventually(lambda: velos.app("a")["status"] == "online" and velos.app("a")["restarts"] == 1, "a restarts all the same")
     resource.prlimit(daemon, resource.RLIMIT_NOFILE, before)

@@ -3,6 +3,7 @@
 import json
 import os
 import socket
+import sys
 import threading
 import time
 
@@ -249,3 +250,51 @@ def test_answers_nobody_reads(velos):
         assert velos.app("hello")["pid"] == pid
         assert rss_kib(daemon) < before + 64 * 1024
     assert alive(daemon)
+
+
+# Apps that say more than anybody hears
+
+DATAGRAMS = """
+import os, socket
+address = os.environ["NOTIFY_SOCKET"]
+address = "\\0" + address[1:] if address[0] == "@" else address
+s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+print("begins", flush=True)
+while True:
+    for i in range(10000):
+        s.sendto(b"X" if i % 2 else b"STATUS=%d" % i, address)
+"""
+
+MESSAGES = """
+import os
+data = {data}
+print("begins", flush=True)
+while True:
+    os.write(3, data)
+"""
+
+FLOODS = {
+    "datagrams": (DATAGRAMS, []),
+    "datagrams to a socket of its own": (DATAGRAMS, ["--wait-ready", "--listen-timeout", "100s"]),
+    "tiny messages": (MESSAGES.format(data='b"1\\n" * 30000'), []),
+    "huge messages": (MESSAGES.format(data='b"x" * (1 << 20)'), []),
+}
+
+
+@pytest.mark.parametrize("flood", FLOODS)
+def test_apps_that_flood_us(witness, flood):
+    velos = witness
+    text, options = FLOODS[flood]
+    velos.write("flood.py", text)
+    (velos.work / "node").symlink_to(sys.executable)  # which has a channel
+    velos.run("start", "sleep 1000", "--name", "other")
+    memory = rss_kib(velos.daemon()["pid"])
+    for i in range(3):
+        velos.run("start", "flood.py", "--name", f"flood{i}", "--interpreter", velos.work / "node", *options)
+        velos.wait_log(f"flood{i}", "^begins$")
+    for _ in range(20):
+        begin, before = time.monotonic(), velos.pid("other")
+        velos.run("restart", "other")
+        assert velos.pid("other") != before
+        assert time.monotonic() - begin < 2 * SLOW
+    assert rss_kib(velos.daemon()["pid"]) < memory + 4096

@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import socket
+import sys
 import time
 from datetime import datetime
 
@@ -98,7 +99,8 @@ sys.stdin.read()
 
 def test_garbage_on_the_channel(velos):
     velos.write("garbage.py", GARBAGE)
-    velos.run("start", "garbage.py", "--wait-ready", "--listen-timeout", "60s")
+    (velos.work / "node").symlink_to(sys.executable)  # only what speaks the channel has one
+    velos.run("start", "garbage.py", "--wait-ready", "--listen-timeout", "60s", "--interpreter", velos.work / "node", env=velos.environ | {"PYTHONUNBUFFERED": "1"})
     velos.wait_log("garbage", "^all said$", deadline=20)
     assert velos.app("garbage")["status"] == "starting"
     velos.run("send", "garbage", "go")
@@ -308,6 +310,80 @@ def test_almost_ready_is_not_ready(velos):
     assert velos.app("notify")["status"] == "starting"
 
 
+SAID_AND_GONE = f"""
+read go
+{BINARIES}/notify READY=1 >said &
+until grep -q sent said; do sleep .02; done
+kill -9 $!
+wait $! 2>/dev/null
+touch gone
+sleep 1000
+"""
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_ready_of_a_process_that_has_exited(velos, replaced):
+    """By the time it is read: by a velosd that was busy, or by the next one."""
+    velos.write("a.sh", SAID_AND_GONE)
+    velos.run("start", "a.sh", "--wait-ready", "--listen-timeout", "60s")
+    daemon, pid = velos.daemon()["pid"], velos.pid("a")
+    with stopped(daemon):
+        with open(f"/proc/{pid}/fd/0", "w") as stdin:
+            stdin.write("go\n")
+        eventually((velos.work / "gone").exists, "the sender has said it and has exited")
+        if replaced:
+            os.kill(daemon, signal.SIGKILL)
+    eventually(lambda: velos.app("a")["status"] == "online", "it is ready")
+    assert velos.pid("a") == pid
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs other users")
+@pytest.mark.parametrize("uid, counts", [(54321, True), (0, True), (54322, False)])
+def test_who_may_have_said_ready_before_it_exited(velos, uid, counts):
+    """Any user can reach a name that has no path."""
+    velos.run("start", "sleep 1000", "--name", "a", "--wait-ready", "--listen-timeout", "60s", "--user", "54321", "--group", "54321", "--cwd", "/")
+    environ = dict(v.split("=", 1) for v in open(f"/proc/{velos.pid('a')}/environ").read().split("\0") if "=" in v)
+    address = environ["NOTIFY_SOCKET"]
+    assert address[0] == "@"
+    with stopped(velos.daemon()["pid"]):
+        pid = os.fork()
+        if pid == 0:
+            os.setuid(uid)
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
+                s.sendto(b"READY=1", "\0" + address[1:])
+            os._exit(0)
+        assert os.waitpid(pid, 0)[1] == 0
+    # Sockets are read in the same round: once this one is ready, the other was heard.
+    velos.run("start", BINARIES / "notify", "--name", "after", "--wait-ready", "--wait", "--", "READY=1")
+    assert velos.app("a")["status"] == ("online" if counts else "starting")
+
+
+def test_a_new_run_is_not_ready_by_an_old_message(velos):
+    velos.run("start", "sleep 1000", "--name", "a", "--wait-ready", "--listen-timeout", "60s")
+    environ = dict(v.split("=", 1) for v in open(f"/proc/{velos.pid('a')}/environ").read().split("\0") if "=" in v)
+    velos.run("stop", "a")
+    pid = os.fork()
+    if pid == 0:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
+            s.sendto(b"READY=1", environ["NOTIFY_SOCKET"])
+        os._exit(0)
+    assert os.waitpid(pid, 0)[1] == 0
+    velos.run("start", "a")
+    assert velos.app("a")["status"] == "starting"
+
+
+def test_own_sockets_go_with_their_instances(velos):
+    velos.run("start", "sleep 1000", "--name", "a", "--wait-ready", "--listen-timeout", "60s", "-i", "2")
+    assert sorted(p.name for p in velos.home.glob("notify-*")) == ["notify-0.sock", "notify-1.sock"]
+    daemon = velos.daemon()["pid"]
+    os.kill(daemon, signal.SIGKILL)
+    eventually(lambda: velos.daemon()["pid"] != daemon, "another velosd")
+    velos.run("scale", "a", "1")
+    assert [p.name for p in velos.home.glob("notify-*")] == ["notify-0.sock"]
+    velos.run("delete", "a")
+    assert not list(velos.home.glob("notify-*"))
+
+
 # Not ready in time
 
 
@@ -401,6 +477,31 @@ def test_a_plain_node_app_has_a_channel(velos):
     velos.run("start", "plain.js")
     velos.wait_log("plain", "^send function true$")
     assert velos.app("plain")["status"] == "online"
+
+
+def test_what_is_not_node_has_none(velos):
+    """It would hand the variable, not the descriptor, to each Node it runs, and those abort."""
+    velos.write("run.py", PYTHON_NOTIFY + """
+import subprocess
+p = subprocess.run(["node", "-e", "console.log('ok')"], capture_output=True, text=True)
+print("node says", p.stdout.strip(), p.returncode, sorted(n for n in os.environ if n.startswith("NODE_CHANNEL")), flush=True)
+notify("READY=1")
+sys.stdin.read()
+""")
+    velos.run("start", "run.py", "--wait-ready", "--listen-timeout", "60s")
+    velos.wait_log("run", r"^node says ok 0 \[\]$")
+    eventually(lambda: velos.app("run")["status"] == "online", "it is ready")
+
+
+READY = "process.send('ready'); setInterval(() => {}, 1000);\n"
+
+
+@pytest.mark.parametrize("command", ["sh -c 'exec node ready.js'", "env A=1 node ready.js", "sh run.sh", "cd . && node ready.js"])
+def test_what_leads_to_node_has_one(velos, command):
+    velos.write("ready.js", READY)
+    velos.write("run.sh", "set -e\nexec node ready.js\n")
+    velos.run("start", command, "--name", "ready", "--wait-ready", "--listen-timeout", "60s")
+    eventually(lambda: velos.app("ready")["status"] == "online", "it is ready")
 
 
 LEAKS = ("NODE_CHANNEL_FD", "NODE_CHANNEL_SERIALIZATION_MODE", "NODE_UNIQUE_ID")

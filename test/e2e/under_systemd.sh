@@ -41,6 +41,12 @@ main=$(fact MainPID)
 echo "active=$(fact ActiveState)"
 echo "main_before=$main"
 echo "pids_before=$(pids)"
+"$VELOS" start --name impostor --autorestart=false --interpreter /usr/bin/python3 "$IMPOSTOR" -- "$XDG_RUNTIME_DIR/systemd/notify" >&2
+until_true 100 grep -q said "$VELOS_HOME/logs/impostor-out.log"
+"$VELOS" delete impostor >&2
+echo "main_after_impostor=$(fact MainPID)"
+echo "status_after_impostor=$(fact StatusText)"
+echo "active_after_impostor=$(fact ActiveState)"
 kill -9 "$main"
 until_true 100 main_is_not "$main"
 echo "main_after_keeper_death=$(fact MainPID)"

@@ -23,6 +23,7 @@ static const struct {
     [LAW_CAUSE_TRUE] = { "cause-is-true", "a transition has a wrong cause" },
     [LAW_RESTARTS] = { "restarts-allowed", "an automatic restart that policy does not allow" },
     [LAW_DELAY] = { "delay-kept", "an automatic restart before its time" },
+    [LAW_RUN_ALONE] = { "run-alone", "a child was made beside processes of the last run" },
     [LAW_MOVES_ON] = { "moves-on", "it stays in a passing state" },
 };
 
@@ -77,6 +78,7 @@ void laws_forked(struct record *r, int64_t now, int child)
     demand(r, r->put.life == LIFE_STARTING, LAW_SPAWN_IN_START);
     demand(r, r->dead_child == r->told_child, LAW_EXIT_TOLD_ONCE);
     demand(r, now >= r->due, LAW_DELAY);
+    demand(r, living(r) == 0, LAW_RUN_ALONE);
     r->mains++;
     r->child = r->kept_child = child;
     r->forked_at = r->since = now;
@@ -259,6 +261,8 @@ static int64_t time_allowed(const struct record *r)
     const struct app_spec *s = r->spec;
     switch (r->put.life) {
     case LIFE_STARTING:
+        if (living(r) && !r->mains) /* what the last run left has its time */
+            return (r->rebirths + 1) * (s->kill_timeout + PATIENCE);
         return SOON + (r->put.child && s->wait_ready ? (r->rebirths + 1) * s->listen_timeout : 0);
     case LIFE_STOPPING:
     case LIFE_RESTARTING:
@@ -276,6 +280,7 @@ static void check_progress(struct record *r, int64_t now)
     enum life l = r->put.life;
     int64_t since = life_is_stopping(l) ? r->stop_since
                     : l == LIFE_STUCK   ? MAX(r->since, r->born_at)
+                    : !r->mains         ? MAX(r->since, r->empty_since)
                                         : r->since;
     demand(r, now - since <= time_allowed(r), LAW_MOVES_ON);
     if (l == LIFE_WAITING)

@@ -22,6 +22,7 @@ enum law {
     LAW_CAUSE_TRUE,     /* a transition says why, and truly so */
     LAW_RESTARTS,       /* no automatic restart that policy does not allow */
     LAW_DELAY,          /* none before its time */
+    LAW_RUN_ALONE,      /* a child is made when nothing of the last run lives */
     LAW_MOVES_ON,       /* a passing state passes: a stop, a start, a wait have an end */
     LAW_N
 };

@@ -48,6 +48,8 @@ enum rule {
     RULE_AS_STUCK_SPARES,
     RULE_AS_DELETE_STUCK,
     RULE_AS_STOP_OF_STOPPED,
+    RULE_AS_SPAWN_BESIDE,
+    RULE_AS_DIRT_FORGOTTEN,
     RULE_N
 };
 static const struct {
@@ -77,6 +79,8 @@ static const struct {
     [RULE_AS_STUCK_UNWATCHED] = { "as-stuck-unwatched", LAW_MOVES_ON },
     [RULE_AS_STUCK_SPARES] = { "as-stuck-spares", LAW_MOVES_ON },
     [RULE_AS_DELETE_STUCK] = { "as-delete-stuck", LAW_HAS_ENTRY },
+    [RULE_AS_SPAWN_BESIDE] = { "as-spawn-beside", LAW_RUN_ALONE },
+    [RULE_AS_DIRT_FORGOTTEN] = { "as-dirt-forgotten", LAW_RUN_ALONE },
     [RULE_AS_STOP_OF_STOPPED] = { "as-stop-of-stopped", LAW_NOTHING_LEFT },
 };
 
@@ -106,6 +110,7 @@ struct self {
     int child;
     int64_t started, deadline;
     bool signalled, commanded;
+    bool dirty;        /* the last run may have left processes */
     int64_t forced_at; /* 0: not yet */
     struct policy_memory memory;
     struct exit_status last_exit;
@@ -144,6 +149,9 @@ struct instance_sim {
     struct exit_status status;
     bool spawn_due, sweep_due; /* the daemon's, not kept */
     uint32_t timer, leftover;  /* tokens; 0: none */
+    bool clearing;             /* what the last run left has been asked to end */
+    uint32_t clear_timer;
+    int64_t clear_forced_at;
     int children;
     struct proc procs[PROCS];
     struct record laws;
@@ -532,6 +540,37 @@ static void touch(struct sim *s, const struct instance_sim *in)
     later(s, AT_ADVANCE, in->number / PER_APP, 0, s->daemon);
 }
 
+/* What the last run left, as sweep.c does. */
+
+static void clear_timer_set(struct sim *s, struct instance_sim *in, int64_t ms)
+{
+    in->clear_timer = ++s->serial;
+    later(s, AT_TIMER, in->number, ms, in->clear_timer);
+}
+
+static void forget_clearing(struct instance_sim *in)
+{
+    in->clearing = false;
+    in->clear_timer = 0;
+    in->clear_forced_at = 0;
+}
+
+static void make_dirty(struct sim *s, struct instance_sim *in)
+{
+    if (in->clearing || !spec_of(s, in)->treekill)
+        return;
+    in->now.dirty = true;
+    defer_sweep(s, in);
+}
+
+static void clear_due(struct sim *s, struct instance_sim *in)
+{
+    if (!in->clear_forced_at)
+        in->clear_forced_at = s->now;
+    clear_timer_set(s, in, SWEEP_STUCK_MS);
+    defer_sweep(s, in);
+}
+
 /* The daemon: moving an instance, as instance.c does. */
 
 static bool feed(struct sim *s, struct instance_sim *in, enum life_event ev, enum cause cause, int tells);
@@ -555,6 +594,8 @@ static void send_stop_signal(struct sim *s, struct instance_sim *in)
 static void begin_stop(struct sim *s, struct instance_sim *in)
 {
     if (!in->now.signalled) {
+        forget_clearing(in);
+        in->now.dirty = false;
         send_stop_signal(s, in);
         in->now.signalled = true;
     }
@@ -599,6 +640,8 @@ static void do_deeds(struct sim *s, struct instance_sim *in, unsigned deeds)
 {
     if (deeds & DO_DELAY)
         timer_set(s, in);
+    if ((deeds & DO_SPAWN) && in->now.dirty)
+        make_dirty(s, in);
     if (deeds & DO_SPAWN)
         defer_spawn(s, in);
     if (deeds & DO_TERM)
@@ -618,7 +661,8 @@ static void enter(struct sim *s, struct instance_sim *in, struct move m, enum li
     if (!life_is_stopping(m.to)) {
         in->now.signalled = false;
         in->now.forced_at = 0;
-        in->leftover = 0;
+        if (!in->now.dirty)
+            in->leftover = 0;
     }
     if (moved && !tells && s->rule != RULE_AS_UNTOLD_END)
         tells = in->now.untold;
@@ -656,6 +700,9 @@ static bool feed(struct sim *s, struct instance_sim *in, enum life_event ev, enu
         in->now.commanded = cause == CAUSE_MANUAL;
     if (m.deeds & DO_CALM)
         timer_off(in);
+    if ((ev == EV_START || ev == EV_RESTART) && m.to == LIFE_STARTING && in->children &&
+        s->rule != RULE_AS_DIRT_FORGOTTEN)
+        make_dirty(s, in);
     enter(s, in, m, ev, cause, tells);
     do_deeds(s, in, m.deeds);
     return true;
@@ -711,6 +758,7 @@ static void exited(struct sim *s, struct instance_sim *in, const struct exit_sta
         in->now.untold = child;
         feed(s, in, EV_EXITED, in->now.last_cause, 0);
     } else {
+        make_dirty(s, in);
         judge(s, in, child, false);
     }
 }
@@ -743,6 +791,7 @@ static void spawn_failed(struct sim *s, struct instance_sim *in)
 
 static void gone(struct sim *s, struct instance_sim *in)
 {
+    in->now.dirty = false;
     if (in->now.life == LIFE_FAILING) {
         judge(s, in, in->now.untold, true);
         return;
@@ -774,7 +823,7 @@ static bool may_spawn(const struct sim *s, const struct instance_sim *in)
     enum life l = in->now.life;
     if (s->rule == RULE_STUCK_SPAWNS && l == LIFE_STUCK)
         return true;
-    return l == LIFE_STARTING && !in->now.child;
+    return l == LIFE_STARTING && !in->now.child && (!in->now.dirty || s->rule == RULE_AS_SPAWN_BESIDE);
 }
 
 static void spawn(struct sim *s, struct instance_sim *in)
@@ -823,11 +872,70 @@ static int settle(struct sim *s, struct instance_sim *in)
     return left;
 }
 
+static void end_clearing(struct sim *s, struct instance_sim *in)
+{
+    forget_clearing(in);
+    in->now.dirty = false;
+    in->leftover = 0;
+    if (in->now.life == LIFE_STARTING)
+        defer_spawn(s, in);
+}
+
+/* It stays dirty: the next start looks again. One that is to start now is stuck. */
+static void give_up_clearing(struct sim *s, struct instance_sim *in)
+{
+    bool starts = in->now.life == LIFE_STARTING;
+    if (s->rule == RULE_AS_DIRT_FORGOTTEN) {
+        end_clearing(s, in);
+        return;
+    }
+    if (starts)
+        in->now.forced_at = in->clear_forced_at;
+    forget_clearing(in);
+    if (starts)
+        feed(s, in, EV_STUCK, CAUSE_UNKILLABLE, 0);
+}
+
+static void clear(struct sim *s, struct instance_sim *in)
+{
+    int left = 0;
+    bool effect = has_effect(s);
+    in->leftover = 0;
+    for (struct proc *p = in->procs; p < in->procs + PROCS; p++) {
+        if (!p->alive)
+            continue;
+        if (effect && (in->clear_forced_at || spec_of(s, in)->kill_timeout == 0))
+            process_kill(s, in, p);
+        else if (effect && !in->clearing)
+            process_term(s, in, p);
+        in->leftover = p->serial;
+        left++;
+    }
+    note(s, in, SAID_LEFT, left, 0, 0, 0);
+    if (!left) {
+        end_clearing(s, in);
+    } else if (in->clear_forced_at && s->now - in->clear_forced_at >= SWEEP_STUCK_MS) {
+        give_up_clearing(s, in);
+    } else if (!in->clearing) {
+        in->clearing = true;
+        clear_timer_set(s, in, spec_of(s, in)->kill_timeout);
+    }
+}
+
+static bool is_to_clear(const struct instance_sim *in)
+{
+    return in->now.dirty && !in->now.child && !life_is_stopping(in->now.life) && in->now.life != LIFE_STUCK;
+}
+
 static void sweep_one(struct sim *s, struct instance_sim *in)
 {
     in->sweep_due = false;
     if (!in->now.exists)
         return;
+    if (is_to_clear(in)) {
+        clear(s, in);
+        return;
+    }
     int left = settle(s, in);
     note(s, in, SAID_LEFT, left, 0, 0, 0);
     if (s->rule == RULE_LEAVE_SOME && in->now.life == LIFE_STOPPING && percent(s, 20))
@@ -880,6 +988,7 @@ static void instance_made(struct sim *s, struct instance_sim *in)
     in->keeper_child = in->children = 0;
     in->has_status = in->spawn_due = in->sweep_due = false;
     in->timer = in->leftover = 0;
+    forget_clearing(in);
     in->n_lines = 0;
     memset(in->procs, 0, sizeof(in->procs));
     laws_made(&in->laws, s->now, spec);
@@ -966,6 +1075,7 @@ static void instance_deleted(struct sim *s, struct instance_sim *in)
     in->now.exists = in->put.exists = false;
     in->spawn_due = in->sweep_due = false;
     in->timer = in->leftover = 0;
+    forget_clearing(in);
     memset(in->procs, 0, sizeof(in->procs)); /* what a finished life left is nobody's now */
 }
 
@@ -1043,6 +1153,7 @@ static void daemon_dies(struct sim *s)
     for (struct instance_sim *in = s->all; in < s->all + INSTANCES; in++) {
         struct proc *m = find_main(in);
         in->timer = in->leftover = 0;
+        forget_clearing(in);
         in->spawn_due = in->sweep_due = false;
         if (!in->put.exists)
             continue;
@@ -1094,6 +1205,8 @@ static void resume(struct sim *s, struct instance_sim *in)
 {
     enum life l = in->now.life;
     resume_wrongly(s, in);
+    if (in->now.dirty && !in->now.child)
+        make_dirty(s, in);
     if (life_is_stopping(l))
         resume_stop(s, in);
     else if (l == LIFE_WAITING)
@@ -1257,6 +1370,10 @@ static bool happen(struct sim *s, const struct happening *h)
     struct instance_sim *in = &s->all[h->who];
     switch ((enum kind)h->kind) {
     case AT_TIMER:
+        if (!s->down && h->token == in->clear_timer) {
+            clear_due(s, in);
+            return true;
+        }
         if (s->down || in->timer != h->token)
             return false;
         timer_fired(s, in);

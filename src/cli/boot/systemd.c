@@ -35,11 +35,13 @@ static void add_word(struct buf *out, const char *lead, const char *text)
     buf_addc(out, '"');
 }
 
-/* ExitType=cgroup: when the main process (the keeper) dies, velosd takes its place and says so; systemd must
- * not take that for the end, and the apps with it. OOMPolicy=continue: an app that is killed for its memory
- * is velos's to start again. KillMode=mixed: the keeper alone has the signal, and the apps end on their own
- * stop path; velosd asks for the time that takes. No PATH and no interpreter: each app has the environment it
- * was started with. */
+/* NotifyAccess=main: apps are processes of this service too, of any user, and must not speak in its name
+ * ("WATCHDOG=trigger" ends it, "MAINPID=" takes it over). The keeper is the main process. ExitType=cgroup:
+ * when it dies velosd takes its place, and systemd must not take that for the end, and the apps with it; it
+ * knows no main process from then on, so a stop is ExecStop's. OOMPolicy=continue: an app that is killed for
+ * its memory is velos's to start again. KillMode=mixed: the keeper alone has a signal, and the apps end on
+ * their own stop path; velosd asks for the time that takes. No PATH and no interpreter: each app has the
+ * environment it was started with. */
 static void text(const struct boot *b, struct buf *out)
 {
     buf_addf(out,
@@ -50,7 +52,7 @@ static void text(const struct boot *b, struct buf *out)
              b->user);
     if (!b->own)
         buf_adds(out, "Wants=network-online.target\nAfter=network-online.target\n");
-    buf_adds(out, "\n[Service]\nType=notify\nNotifyAccess=all\n");
+    buf_adds(out, "\n[Service]\nType=notify\nNotifyAccess=main\n");
     if (!b->own)
         buf_addf(out, "User=%s\n", b->user);
     buf_adds(out, "Environment=");
@@ -59,7 +61,9 @@ static void text(const struct boot *b, struct buf *out)
     add_word(out, "", b->program);
     buf_adds(out, " daemon --resurrect\nExecReload=");
     add_word(out, "", b->program);
-    buf_adds(out, " update\n"
+    buf_adds(out, " update\nExecStop=");
+    add_word(out, "", b->program);
+    buf_adds(out, " kill\n"
                   "Restart=on-failure\n"
                   "RestartSec=1\n"
                   "ExitType=cgroup\n"

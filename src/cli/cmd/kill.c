@@ -32,15 +32,16 @@ static int kill_run(struct cli *c, struct err *e)
                 leave ? "apps go on" : "all apps are stopped", GONE_MS / 1000);
         return err_hint(e, "does the disk of %s hang? it ends when that goes on", c->home);
     }
+    const json_t *apps = json_object_get(result, "apps");
     if (c->json)
-        return out_json(result, e);
+        return out_json(result, e) < 0 ? -1 : cli_outcome_errors(c, apps, e);
     own_buf line = { 0 };
     if (leave)
         buf_adds(&line, "the daemon has ended; its apps go on\n");
     else
         buf_addf(&line, "the daemon has ended; apps stopped: %lld\n",
                  (long long)json_get_int(result, "stopped", 0));
-    return out_write(&line, e);
+    return out_write(&line, e) < 0 ? -1 : cli_outcome_errors(c, apps, e);
 }
 
 const struct cmd cmd_kill = {

@@ -8,6 +8,7 @@
 
 #include "base/file.h"
 #include "cli/files.h"
+#include "conf/limits.h"
 #include "os/cwd.h"
 
 struct plan {
@@ -199,13 +200,10 @@ static mode_t read_umask(void)
     return mask;
 }
 
-static int ask(struct cli *c, const struct config *apps, char *const *select, const char *exists,
-               json_t *outcomes, struct err *e)
+static void write_params(struct cli *c, const struct config *apps, char *const *select, const char *exists,
+                         bool with_limits, struct buf *params)
 {
-    if (apps->len == 0 && !select)
-        return 0;
-    own_buf params = { 0 };
-    struct json_out j = JSON_OUT(&params);
+    struct json_out j = JSON_OUT(params);
     json_open(&j, NULL, '{');
     if (apps->len)
         files_write_apps(apps, &j);
@@ -216,10 +214,29 @@ static int ask(struct cli *c, const struct config *apps, char *const *select, co
     files_write_environ(&j);
     json_int(&j, "umask", read_umask());
     json_int(&j, "nofile", read_nofile());
+    if (with_limits) {
+        struct os_limits limits;
+        os_limits_read(&limits);
+        limits_write(&j, "limits", &limits);
+    }
     json_close(&j, '}');
+}
 
+static int ask(struct cli *c, const struct config *apps, char *const *select, const char *exists,
+               json_t *outcomes, struct err *e)
+{
+    if (apps->len == 0 && !select)
+        return 0;
+    own_buf params = { 0 }, plain = { 0 };
     own_json result = NULL;
-    if (cli_ask(c, "app.start", params.data, &result, e) < 0)
+    write_params(c, apps, select, exists, true, &params);
+    int r = cli_ask(c, "app.start", params.data, &result, e);
+    if (r < 0 && e->code == ERR_PARAMS &&
+        strstr(e->text, "`limits`")) { /* the daemon is of an older version */
+        write_params(c, apps, select, exists, false, &plain);
+        r = cli_ask(c, "app.start", plain.data, &result, e);
+    }
+    if (r < 0)
         return -1;
     json_array_extend(outcomes, json_object_get(result, "apps"));
     return 0;

@@ -63,8 +63,9 @@ const struct cmd cmd_stop = {
     .usage = "stop <app|file.toml>...",
     .about = "Stop apps; they stay known and start again by name.",
     .more =
-        "An app gets its kill_signal, and SIGKILL once its kill_timeout is over; with it goes everything it\n"
-        "has started. With a file its apps are stopped, those of them that are there.",
+        "An app gets its kill_signal, and SIGKILL once its kill_timeout is over. So does every process it has\n"
+        "started, in whatever session or process group; suspended ones are continued. With a file its apps are\n"
+        "stopped, those of them that are there.",
     .args = { .min = 1, .max = ARGS_ANY },
     .opts = (const struct opt[]){ FILES_ONLY, { 0 } },
     .flags = CMD_ASKS_DAEMON,

@@ -5,6 +5,7 @@
 #include "app/select.h"
 #include "app/token.h"
 #include "conf/keys.h"
+#include "conf/limits.h"
 #include "daemon/op.h"
 
 /* A JSON array of texts as a strv; NULL if absent. */
@@ -24,12 +25,14 @@ static char **read_texts(const json_t *array)
 
 /* Does starting this app make sense at all? Wrong paths and a missing interpreter are told before anything is
  * made: the same resolution every spawn does. */
-static int start_new(struct request *r, struct op *o, struct app_spec *take_spec, char *const *env)
+static int start_new(struct request *r, struct op *o, struct app_spec *take_spec, char *const *env,
+                     const char *limits)
 {
     struct app_origin origin = {
         .env = env,
         .umask = (unsigned)json_get_int(r->params, "umask", 022) & 0777,
         .nofile = (long)json_get_int(r->params, "nofile", 0),
+        .limits = limits,
         .token = r->token,
     };
     struct app *a = app_new(&r->daemon->world, take_spec, &origin);
@@ -83,7 +86,8 @@ static void start_taken(struct request *r, struct op *o, struct app *a, struct a
     }
 }
 
-static void start_one(struct request *r, struct op *o, const json_t *json, char *const *env, bool apply)
+static void start_one(struct request *r, struct op *o, const json_t *json, char *const *env,
+                      const char *limits, bool apply)
 {
     struct err e;
     own_app_spec spec = NULL;
@@ -103,7 +107,7 @@ static void start_one(struct request *r, struct op *o, const json_t *json, char 
     else if (taken)
         refuse_deleted(o, spec->name);
     else
-        start_new(r, o, steal(spec), env);
+        start_new(r, o, steal(spec), env, limits);
 }
 
 /* Known apps that are selected. False: answered with the error. */
@@ -140,6 +144,12 @@ void req_app_start(struct request *r)
 {
     own_strv env = read_texts(json_object_get(r->params, "environ"));
     bool apply = strcmp(json_get_str(r->params, "exists", "error"), "apply") == 0;
+    own_text limits = NULL;
+    struct err e;
+    if (limits_take(json_object_get(r->params, "limits"), &limits, &e) < 0) {
+        request_error(r, &e);
+        return;
+    }
     struct op *o = op_new(r, json_get_flag(r->params, "wait", false));
     size_t i;
     json_t *json;
@@ -147,7 +157,7 @@ void req_app_start(struct request *r)
         op_cancel(o);
         return;
     }
-    json_array_foreach(json_object_get(r->params, "apps"), i, json) start_one(r, o, json, env, apply);
+    json_array_foreach(json_object_get(r->params, "apps"), i, json) start_one(r, o, json, env, limits, apply);
     op_go(o);
 }
 

@@ -54,6 +54,7 @@ void req_daemon_info(struct request *r)
 
 static void all_stopped(struct daemon *d, size_t count)
 {
+    sweep_unowned(&d->world);
     log_info("%zu apps stopped; the daemon ends", count);
     daemon_leave(d, KEEP_BYE);
 }
@@ -61,6 +62,7 @@ static void all_stopped(struct daemon *d, size_t count)
 void daemon_stop_all(struct daemon *d, struct op *o)
 {
     d->ending = true;
+    daemon_ask_time(d);
     list_each (l, &d->world.apps)
         op_add(o, container_of(l, struct app, link), OP_DELETE);
     op_when_done(o, all_stopped);

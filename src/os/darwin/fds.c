@@ -1,6 +1,7 @@
 /* Compiled in CI, not run there. */
 #include "os/fds.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <sys/resource.h>
@@ -31,6 +32,26 @@ long os_fds_raise_limit(void)
 
 void os_fds_reserve(int n)
 {
+}
+
+long os_fds_limit(void)
+{
+    struct rlimit r;
+    if (getrlimit(RLIMIT_NOFILE, &r) < 0)
+        return 0;
+    return r.rlim_cur > LONG_MAX ? LONG_MAX : (long)r.rlim_cur;
+}
+
+long os_fds_open(void)
+{
+    DIR *dir = opendir("/dev/fd");
+    long n = -1; /* its own */
+    if (!dir)
+        return -1;
+    for (struct dirent *d; (d = readdir(dir));)
+        n += d->d_name[0] != '.';
+    closedir(dir);
+    return n;
 }
 
 void os_fds_close_from(int lowest)

@@ -18,9 +18,9 @@ int os_peer_name_senders(int fd)
     return -1;
 }
 
-ssize_t os_peer_receive(int fd, void *out, size_t most, pid_t *sender)
+ssize_t os_peer_receive(int fd, void *out, size_t most, struct os_peer *sender)
 {
-    *sender = 0;
+    *sender = (struct os_peer){ 0 };
     errno = ENOTSUP;
     return -1;
 }

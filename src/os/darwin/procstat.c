@@ -49,6 +49,7 @@ bool procstat_read(pid_t pid, struct proc_info *out)
         .state = b.pbi_status == SZOMB   ? 'Z'
                  : b.pbi_status == SSTOP ? 'T'
                                          : 'R',
+        .executed = true,
         .start = b.pbi_start_tvsec * TICKS + b.pbi_start_tvusec,
         .exit_status = b.pbi_status == SZOMB ? (int)b.pbi_xstatus : 0,
     };
@@ -57,6 +58,14 @@ bool procstat_read(pid_t pid, struct proc_info *out)
         out->rss = use.ri_resident_size;
     }
     return true;
+}
+
+enum procstat_there procstat_look(pid_t pid, uint64_t start, struct proc_info *out)
+{
+    if (procstat_read(pid, out))
+        return start == 0 || out->start == start ? PROCSTAT_THERE : PROCSTAT_GONE;
+    int why = errno;
+    return why == ESRCH || (kill(pid, 0) < 0 && errno == ESRCH) ? PROCSTAT_GONE : PROCSTAT_UNKNOWN;
 }
 
 ssize_t procstat_all(struct proc_info **out, size_t *vanished, procstat_skip *skip, void *arg)
@@ -91,6 +100,15 @@ ssize_t procstat_children(pid_t pid, pid_t **out)
 bool procstat_is_traced(pid_t pid)
 {
     return false;
+}
+
+bool procstat_user(pid_t pid, uid_t *out)
+{
+    struct proc_bsdinfo b;
+    if (proc_pidinfo(pid, PROC_PIDTBSDINFO, 0, &b, sizeof(b)) != sizeof(b))
+        return false;
+    *out = b.pbi_ruid;
+    return true;
 }
 
 void procstat_name(pid_t pid, char out[20])

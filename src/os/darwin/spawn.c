@@ -54,13 +54,8 @@ static no_return void child(const struct os_spawn *s, int tell)
     setsid();
     default_signals();
     umask(s->umask);
-    if (s->nofile) {
-        struct rlimit r;
-        if (getrlimit(RLIMIT_NOFILE, &r) == 0) {
-            r.rlim_cur = (rlim_t)s->nofile;
-            setrlimit(RLIMIT_NOFILE, &r);
-        }
-    }
+    if (s->limits)
+        os_limits_apply(s->limits);
 
     int in = s->in < 0 ? open("/dev/null", O_RDONLY | O_CLOEXEC) : s->in;
     if (in < 0 || place(in, 0) < 0 || place(s->out, 1) < 0 || place(s->err, 2) < 0)
@@ -118,11 +113,25 @@ static void fail(struct os_birth *o, enum os_spawn_step step, int error)
     o->error = error;
 }
 
+int os_spawn_read(int report, enum os_spawn_step *step, int *error)
+{
+    struct failure f;
+    ssize_t n;
+    do
+        n = read(report, &f, sizeof(f));
+    while (n < 0 && errno == EINTR);
+    if (n < 0 && errno == EAGAIN)
+        return 0;
+    *step = n == sizeof(f) ? f.step : SPAWN_OK; /* closed by exec */
+    *error = n == sizeof(f) ? f.error : 0;
+    return 1;
+}
+
 static void spawn_one(struct os_birth *o)
 {
     int pair[2];
-    struct failure f;
     struct proc_info now;
+    o->report = -1;
     if (open_tell(pair) < 0) {
         fail(o, SPAWN_FORK, errno);
         return;
@@ -134,19 +143,22 @@ static void spawn_one(struct os_birth *o)
         return;
     }
     fd_done(&tell);
-    ssize_t n;
-    do
-        n = read(told, &f, sizeof(f));
-    while (n < 0 && errno == EINTR);
-    if (n != sizeof(f)) { /* closed by exec */
+    if (o->how.has_user && o->how.uid != geteuid()) { /* its user may stop it: it is not waited for */
+        fcntl(told, F_SETFL, O_NONBLOCK);
         o->step = SPAWN_OK;
+        o->start = procstat_read(o->pid, &now) ? now.start : 0;
+        o->report = steal_fd(told);
+        return;
+    }
+    os_spawn_read(told, &o->step, &o->error);
+    if (o->step == SPAWN_OK) {
         o->start = procstat_read(o->pid, &now) ? now.start : 0;
         return;
     }
     *o->how.born = 0;
     while (waitpid(o->pid, NULL, 0) < 0 && errno == EINTR) {
     }
-    fail(o, f.step, f.error);
+    fail(o, o->step, o->error);
 }
 
 void os_spawn(struct os_birth *births, size_t n)

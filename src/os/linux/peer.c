@@ -31,7 +31,7 @@ static void close_fds(const struct cmsghdr *c)
     }
 }
 
-ssize_t os_peer_receive(int fd, void *out, size_t most, pid_t *sender)
+ssize_t os_peer_receive(int fd, void *out, size_t most, struct os_peer *sender)
 {
     union {
         char space[CMSG_SPACE(sizeof(struct ucred)) + CMSG_SPACE(sizeof(int) * 16)];
@@ -42,7 +42,7 @@ ssize_t os_peer_receive(int fd, void *out, size_t most, pid_t *sender)
                         .msg_iovlen = 1,
                         .msg_control = control.space,
                         .msg_controllen = sizeof(control.space) };
-    *sender = 0;
+    *sender = (struct os_peer){ 0 };
     ssize_t n = os_sock_receive(fd, &m);
     if (n < 0)
         return -1;
@@ -50,7 +50,7 @@ ssize_t os_peer_receive(int fd, void *out, size_t most, pid_t *sender)
         if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_CREDENTIALS) {
             struct ucred cred;
             memcpy(&cred, CMSG_DATA(c), sizeof(cred));
-            *sender = cred.pid;
+            *sender = (struct os_peer){ .known = true, .pid = cred.pid, .uid = cred.uid };
         } else if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
             close_fds(c);
     }
