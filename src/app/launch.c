@@ -342,9 +342,15 @@ static void say_what_is_beyond(const struct instance *in, const struct os_limits
 /* Its caller's; the soft one of descriptors may be set for all apps. */
 static void plan_limits(const struct instance *in, struct plan *p)
 {
+    static const char *last; /* shared: apps that one shell has started have the same */
+    static struct os_limits of_last;
     const struct world *w = in->app->world;
     struct os_limits ours;
-    limits_read(in->app->limits, &p->limits);
+    if (!last || last != in->app->limits) {
+        limits_read(in->app->limits, &of_last);
+        shared_set(&last, in->app->limits);
+    }
+    p->limits = of_last;
     struct os_limit *nofile = &p->limits.of[os_limit_nofile()];
     if (in->commanded)
         say_what_is_beyond(in, &p->limits);
