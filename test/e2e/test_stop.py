@@ -32,49 +32,6 @@ def family(velos, *words, options=()):
     return sorted((int(line.split()[2]) for line in velos.log("family").splitlines()), key=lambda pid: pid == velos.pid("family"))
 
 
-# What is left of an app that does not run
-
-
-def leave(velos, code, *options):
-    """An app that ends with this code and leaves a process in a session of its own: that one's pid."""
-    velos.run("start", BINARIES / "leaver", *options, "--", code)
-    pid = int(velos.wait_log("leaver", r"^left (\d+)$")[1])
-    status = "stopped" if code == 0 else "waiting" if options[0] == "--restart-delay" else "errored"
-    eventually(lambda: velos.app("leaver")["status"] == status, status)
-    assert alive(pid), "the scenario needs one that is left"
-    assert proc_stat(pid)[3] == str(pid), "in a session of its own"
-    return pid
-
-
-LEFT = {
-    "finished": (0, "--max-restarts", "0"),
-    "waiting": (1, "--restart-delay", "1h"),
-    "errored": (1, "--max-restarts", "0"),
-}
-
-
-@pytest.mark.parametrize("how", LEFT)
-@pytest.mark.parametrize("command", ["stop", "delete"])
-def test_what_a_dead_app_left_is_ended(velos, how, command):
-    code, *options = LEFT[how]
-    pid = leave(velos, code, *options)
-    velos.run(command, "leaver")
-    assert not alive(pid)
-    assert velos.list().get("leaver", {}).get("status") == ("stopped" if command == "stop" else None)
-
-
-@pytest.mark.parametrize("how", LEFT)
-def test_what_a_dead_app_left_is_ended_by_another_velosd(velos, how):
-    code, *options = LEFT[how]
-    pid = leave(velos, code, *options)
-    old = velos.daemon()["pid"]
-    os.kill(old, signal.SIGKILL)
-    eventually(lambda: velos.daemon()["pid"] != old, "another velosd", 10)
-    assert alive(pid)
-    velos.run("stop", "leaver")
-    assert not alive(pid)
-
-
 # Trees
 
 
