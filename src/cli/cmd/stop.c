@@ -62,10 +62,11 @@ const struct cmd cmd_stop = {
     .name = "stop",
     .usage = "stop <app|file.toml>...",
     .about = "Stop apps; they stay known and start again by name.",
-    .more =
-        "An app gets its kill_signal, and SIGKILL once its kill_timeout is over. So does every process it has\n"
-        "started, in whatever session or process group; suspended ones are continued. With a file its apps are\n"
-        "stopped, those of them that are there.",
+    .more = "An app gets its kill_signal, and SIGKILL once its kill_timeout is over. So does every process "
+            "it has\n"
+            "started, in whatever session or process group; suspended ones are continued. With a file its "
+            "apps are\n"
+            "stopped, those of them that are there.",
     .args = { .min = 1, .max = ARGS_ANY },
     .opts = (const struct opt[]){ FILES_ONLY, { 0 } },
     .flags = CMD_ASKS_DAEMON,
