@@ -350,7 +350,6 @@ static void show_last(struct logs *l)
     if (l->unread > 1)
         out_note("%zu log files could not be read", l->unread);
     free(paths);
-    free(users);
     free(filters);
     free(looked);
 }
