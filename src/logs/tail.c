@@ -17,6 +17,7 @@ enum {
 struct tail {
     char *path,
         *file; /* its name, and where that leads (logs/target.h), looked up when a file is looked for */
+    const struct rights *rights;
     struct segment now; /* none: not there, or not there yet */
     int64_t at;         /* the next byte to read */
     struct buf part;    /* read already, from `given` on not given out yet */
@@ -27,11 +28,22 @@ struct tail {
     int error; /* errno, or 0 */
 };
 
-struct tail *tail_new(const char *path)
+static void find_file(struct tail *t)
+{
+    struct place at;
+    bool may = place_begin(&at, t->rights, t->path) == 0;
+    free(t->file);
+    t->file = may ? target_of(t->path) : xstrdup(t->path);
+    if (may)
+        place_end(&at);
+}
+
+struct tail *tail_new(const char *path, const struct rights *rights)
 {
     struct tail *t = xnew(struct tail);
     t->path = xstrdup(path);
-    t->file = target_of(path);
+    t->rights = rights;
+    find_file(t);
     t->now = SEGMENT_NONE;
     return t;
 }
@@ -89,7 +101,7 @@ void tail_start(struct tail *t, struct segment *take_segment, int64_t offset)
 void tail_seek(struct tail *t, size_t lines)
 {
     struct segment s = SEGMENT_NONE;
-    if (!segment_open(&s, t->file, 0))
+    if (!segment_open_as(&s, t->rights, t->path, t->file, 0))
         return;
     int64_t start = segment_end(&s);
     if (start < s.size && lines)
@@ -105,12 +117,6 @@ void tail_seek(struct tail *t, size_t lines)
 }
 
 /* Which file comes next. */
-
-static void find_file(struct tail *t)
-{
-    free(t->file);
-    t->file = target_of(t->path);
-}
 
 static bool is_number(const struct tail *t, int number, bool gz)
 {
@@ -173,7 +179,7 @@ static void refresh_modified(struct tail *t)
 
 static bool open_segment(struct tail *t, struct segment *s, int number)
 {
-    bool opened = segment_open(s, t->file, number);
+    bool opened = segment_open_as(s, t->rights, t->path, t->file, number);
     if (!opened && errno != ENOENT)
         t->error = errno;
     return opened;
@@ -181,7 +187,7 @@ static bool open_segment(struct tail *t, struct segment *s, int number)
 
 /* The file that was begun after the one we hold; *follows: none was between them. False: there is none yet,
  * ours may still be written to. */
-static bool open_next(struct tail *t, struct segment *next, bool *follows)
+static bool find_next(struct tail *t, struct segment *next, bool *follows)
 {
     find_file(t);
     if (t->now.number == 0 && is_number(t, 0, false))
@@ -198,6 +204,17 @@ static bool open_next(struct tail *t, struct segment *next, bool *follows)
             return false;
     }
     return false;
+}
+
+/* With the rights for all the names that are looked at. */
+static bool open_next(struct tail *t, struct segment *next, bool *follows)
+{
+    struct place at;
+    if (place_begin(&at, t->rights, t->path) < 0)
+        return false;
+    bool found = find_next(t, next, follows);
+    place_end(&at);
+    return found;
 }
 
 /* Reading. */

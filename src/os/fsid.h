@@ -7,6 +7,7 @@
  *
  * While entered: start no thread and no process (they would inherit it), send no signal, and leave soon. */
 #pragma once
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include "base/err.h"
@@ -24,3 +25,11 @@ must_check int os_fsid_enter(const struct os_fsid *id, struct err *e);
 /* Back to the process's own; nothing after an enter that did nothing. Where that fails the process aborts: a
  * thread with an unknown identity must not run on. Keeps errno. */
 void os_fsid_leave(void);
+
+/* While entered: a directory by name, for *at() calls (O_PATH where there is that). No link of /proc is
+ * followed on the way (fd/N, cwd, root lead past the permissions of what they lead through; from Linux 5.6
+ * on). -1 and errno. */
+int os_fsid_open_dir(const char *path);
+
+/* Of a directory: what it says about owner and mode is made up by a user's program (FUSE). */
+bool os_fsid_is_made_up(int fd);

@@ -15,6 +15,9 @@
 #include "os/fsid.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <linux/openat2.h>
 #include <linux/securebits.h>
 #include <pthread.h>
 #include <stdbool.h>
@@ -22,6 +25,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -114,4 +118,18 @@ void os_fsid_leave(void)
     pthread_mutex_unlock(&lock);
     entered = false;
     errno = saved;
+}
+
+/* seccomp filters older than openat2(2) answer EPERM. */
+int os_fsid_open_dir(const char *path)
+{
+    struct open_how how = { .flags = O_PATH | O_DIRECTORY | O_CLOEXEC, .resolve = RESOLVE_NO_MAGICLINKS };
+    int fd = (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof(how));
+    return fd < 0 && (errno == ENOSYS || errno == EPERM) ? open(path, O_PATH | O_DIRECTORY | O_CLOEXEC) : fd;
+}
+
+bool os_fsid_is_made_up(int fd)
+{
+    struct statfs fs;
+    return fstatfs(fd, &fs) < 0 || fs.f_type == FUSE_SUPER_MAGIC;
 }
