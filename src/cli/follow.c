@@ -108,9 +108,9 @@ static void renew(struct follow *f, size_t n)
     int wd = -1;
     free(file->target);
     if (place_begin(&at, file->rights, file->path) == 0) {
-        file->target = target_of(file->path);
+        file->target = target_of(at.name);
         follow_dir_of(f, file->target);
-        wd = f->fd < 0 ? -1 : os_filewatch_file(f->fd, file->path);
+        wd = f->fd < 0 ? -1 : os_filewatch_file(f->fd, at.name);
         place_end(&at);
     } else {
         file->target = xstrdup(file->path);

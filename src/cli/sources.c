@@ -123,7 +123,7 @@ static char *target_as(const struct rights *rights, const char *path)
     struct place at;
     if (place_begin(&at, rights, path) < 0)
         return xstrdup(path);
-    char *target = target_of(path);
+    char *target = target_of(at.name);
     place_end(&at);
     return target;
 }

@@ -41,7 +41,7 @@ static const char *file_of(struct history *h)
     if (h->file)
         return h->file;
     bool may = place_begin(&at, h->rights, h->path) == 0;
-    h->file = may ? target_of(h->path) : xstrdup(h->path);
+    h->file = may ? target_of(at.name) : xstrdup(h->path);
     if (may)
         place_end(&at);
     return h->file;
@@ -51,11 +51,11 @@ static int64_t bound_of(struct history *h, int number)
 {
     struct stat st;
     for (int gz = 0; gz <= MIN(number, 1); gz++) {
-        own_text name = number ? names_archive(file_of(h), number, gz) : xstrdup(h->path);
+        own_text name = number ? names_archive(file_of(h), number, gz) : NULL;
         struct place at;
         if (place_begin(&at, h->rights, h->path) < 0)
             return INT64_MIN;
-        int r = stat(name, &st);
+        int r = stat(name ? name : at.name, &st);
         place_end(&at);
         if (r < 0 || !S_ISREG(st.st_mode))
             continue;

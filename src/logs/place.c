@@ -18,7 +18,7 @@ enum { WALK = O_PATH | O_DIRECTORY | O_CLOEXEC };
 enum { WALK = O_RDONLY | O_DIRECTORY | O_CLOEXEC };
 #endif
 
-static _Thread_local int depth; /* of places that have entered */
+static _Thread_local bool entered;
 
 struct rights *rights_new(const struct os_fsid *as, const char *home_logs)
 {
@@ -51,6 +51,7 @@ void rights_free(struct rights *r)
 
 struct walk {
     int at;     /* the directory we are in */
+    char *text; /* ... without links */
     char *rest; /* what is still to be walked */
     int links;
     dev_t dev;           /* of the last directory */
@@ -73,24 +74,16 @@ static bool is_roots_dir(struct walk *w, bool *sticky)
     return !another || !os_fsid_is_made_up(w->at);
 }
 
-/* The next part of the path, without slashes; "" at its end. The caller frees. */
-static char *next_part(struct walk *w, bool *last)
+static bool go_to(struct walk *w, int take_fd, const char *part)
 {
-    const char *from = w->rest + strspn(w->rest, "/");
-    size_t n = strcspn(from, "/");
-    char *part = xstrndup(from, n);
-    char *rest = xstrdup(from + n);
-    free(w->rest);
-    w->rest = rest;
-    *last = rest[strspn(rest, "/")] == '\0';
-    return part;
-}
-
-static bool go_to(struct walk *w, int take_fd)
-{
+    if (take_fd < 0)
+        return false;
+    char *text = path_absolute(w->text, part);
+    free(w->text);
+    w->text = text;
     close(w->at);
     w->at = take_fd;
-    return take_fd >= 0;
+    return true;
 }
 
 static bool follow_link(struct walk *w, const char *part)
@@ -100,58 +93,68 @@ static bool follow_link(struct walk *w, const char *part)
     if (n <= 0 || ++w->links > LINKS_MAX)
         return false;
     text[n] = '\0';
-    char *rest = xasprintf("%s/%s", text, w->rest);
+    char *rest = xasprintf("%s%s%s", text, *w->rest ? "/" : "", w->rest);
     free(w->rest);
     w->rest = rest;
-    return text[0] != '/' || go_to(w, open("/", WALK));
+    return text[0] != '/' || go_to(w, open("/", WALK), "/");
 }
 
+/* False: `text` and `rest` say where the part begins that others can change. */
 static bool walk_on(struct walk *w)
 {
-    for (bool sticky, last = false; is_roots_dir(w, &sticky);) {
+    for (bool sticky; is_roots_dir(w, &sticky);) {
         struct stat st;
-        own_text part = next_part(w, &last);
-        if (!*part)
+        const char *from = w->rest + strspn(w->rest, "/");
+        size_t n = strcspn(from, "/");
+        own_text part = xstrndup(from, n);
+        own_text behind = xstrdup(from + n);
+        if (n == 0)
             return !sticky;
         if (fstatat(w->at, part, &st, AT_SYMLINK_NOFOLLOW) < 0)
             return errno == ENOENT && !sticky;
         if (sticky && st.st_uid != 0)
             return false;
-        if (S_ISLNK(st.st_mode)) {
-            if (!follow_link(w, part))
-                return false;
-        } else if (!S_ISDIR(st.st_mode)) {
+        if (!S_ISLNK(st.st_mode) && !S_ISDIR(st.st_mode))
             return !sticky;
-        } else if (!go_to(w, openat(w->at, part, WALK | O_NOFOLLOW))) {
+        free(w->rest);
+        w->rest = steal(behind);
+        if (S_ISLNK(st.st_mode) ? !follow_link(w, part)
+                                : !go_to(w, openat(w->at, part, WALK | O_NOFOLLOW), part))
             return false;
-        }
     }
     return false;
 }
 
-static bool walk(const char *path, const char *home_logs, struct stat *changer)
+/* *left: the same path, of which root's part has no links. */
+static bool walk(const char *path, const char *home_logs, struct stat *changer, char **left)
 {
     size_t n = home_logs ? strlen(home_logs) : 0;
     bool at_home = n && strncmp(path, home_logs, n) == 0 && path[n] == '/';
-    struct walk w = { .at = open(at_home ? home_logs : "/", WALK),
+    const char *from = at_home ? home_logs : "/";
+    struct walk w = { .at = open(from, WALK),
+                      .text = xstrdup(from),
                       .rest = xstrdup(at_home ? path + n : path) };
     bool roots = path[0] == '/' && w.at >= 0 && walk_on(&w);
-    fd_done(&w.at);
-    free(w.rest);
+    *left = xasprintf("%s/%s", strcmp(w.text, "/") == 0 ? "" : w.text, w.rest + strspn(w.rest, "/"));
     *changer = w.changer;
+    fd_done(&w.at);
+    free(w.text);
+    free(w.rest);
     return roots;
 }
 
 bool place_is_roots(const struct rights *r, const char *path)
 {
     struct stat unused;
-    return walk(path, r->home_logs, &unused);
+    own_text left = NULL;
+    return walk(path, r->home_logs, &unused, &left);
 }
 
 struct rights *rights_of_path(const char *path, const char *home_logs)
 {
     struct stat changer;
-    if (geteuid() != 0 || walk(path, home_logs, &changer) || changer.st_uid == 0)
+    own_text left = NULL;
+    if (geteuid() != 0 || walk(path, home_logs, &changer, &left) || changer.st_uid == 0)
         return NULL;
     return rights_new(&(struct os_fsid){ .uid = changer.st_uid, .gid = changer.st_gid }, home_logs);
 }
@@ -161,15 +164,17 @@ struct rights *rights_of_path(const char *path, const char *home_logs)
 int place_begin(struct place *p, const struct rights *r, const char *path)
 {
     struct err e;
+    struct stat unused;
+    own_text left = NULL;
     *p = (struct place){ .dir = AT_FDCWD, .name = path };
-    if (!r || (depth == 0 && place_is_roots(r, path)))
+    if (!r || walk(path, r->home_logs, &unused, &left))
         return 0;
-    if (depth == 0 && os_fsid_enter(&r->as, &e) < 0) {
+    if (os_fsid_enter(&r->as, &e) < 0) {
         errno = e.sys ? e.sys : EPERM;
         return -1;
     }
-    depth++;
-    p->entered = true;
+    entered = p->entered = true;
+    p->name = p->text = steal(left);
     return 0;
 }
 
@@ -190,7 +195,7 @@ int place_find(struct place *p, const char *file, bool make)
 
 bool place_is_entered(void)
 {
-    return depth > 0;
+    return entered;
 }
 
 int place_enter(struct place *p, const struct rights *r, const char *path, const char *file)
@@ -206,10 +211,12 @@ int place_enter(struct place *p, const struct rights *r, const char *path, const
 void place_end(struct place *p)
 {
     int saved = errno;
-    if (p->entered && p->dir >= 0)
+    if (!p->entered)
+        return;
+    if (p->dir >= 0)
         close(p->dir);
-    if (p->entered && --depth == 0)
-        os_fsid_leave();
-    p->entered = false;
+    os_fsid_leave();
+    entered = p->entered = false;
+    text_free(&p->text);
     errno = saved;
 }

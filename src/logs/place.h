@@ -38,11 +38,13 @@ struct place {
     const char *name; /* of the log */
     int open_flags;   /* for openat(2): O_NOFOLLOW, where a link has no business */
     bool entered;
+    char *text; /* of place_begin() */
 };
 
 /* From here on the thread has the rights that apply to `path`, a log's name, and not for long: nothing but
- * calls by name may come before place_end(). May be nested within one of the same rights. -1 and errno: the
- * rights cannot be taken. */
+ * calls by name may come before place_end(), and no other place_begin(). `name` is what to use for `path`
+ * until place_find(): where root's part of it leads (which the user need not be able to pass) and the rest.
+ * -1 and errno: the rights cannot be taken. */
 must_check int place_begin(struct place *p, const struct rights *r, const char *path);
 /* ... and its directory is open: `file` is where the name leads (logs/target.h). `make`: where other rights
  * apply than the thread's own, the directory is made if it is not there. -1 and errno. */

@@ -46,9 +46,9 @@ static void set_file(struct sink *s, const char *file)
 }
 
 /* Its name may be a link, and lead elsewhere by now. True: it does. */
-static bool find_file(struct sink *s)
+static bool find_file(struct sink *s, const struct place *at)
 {
-    own_text target = target_of(s->path);
+    own_text target = target_of(at->name);
     if (strcmp(target, s->file) == 0)
         return false;
     set_file(s, target);
@@ -165,7 +165,7 @@ static int open_by_name(struct sink *s, struct rotate_trash *trash)
     int fd = -1;
     if (place_begin(&at, s->rights, s->path) < 0)
         return -1;
-    find_file(s);
+    find_file(s, &at);
     int number = target_is_borrowed(s->file) ? target_fd(s->file) : TARGET_NO_FD;
     bool by_link = number != TARGET_NO_FD && at.entered && !target_is_borrowed(s->path);
     if (by_link)
@@ -244,7 +244,7 @@ static void look_at_name(struct sink_env *env, struct sink *s)
     s->looked_at = env->now_ms;
     if (place_begin(&at, s->rights, s->path) < 0)
         return;
-    int r = stat(s->path, &st);
+    int r = stat(at.name, &st);
     place_end(&at);
     if (r == 0) {
         s->missing = false;
@@ -332,10 +332,10 @@ static bool no_rotation(struct sink_env *env, struct sink *s, int error)
 
 /* The name leads elsewhere: what is full is not what would be moved. It may lead to a file that others move
  * as well. */
-static bool is_replaced(const struct sink *s)
+static bool is_replaced(const struct sink *s, const struct place *at)
 {
     struct stat st;
-    return stat(s->path, &st) == 0 && (st.st_ino != s->inode || st.st_dev != s->dev);
+    return stat(at->name, &st) == 0 && (st.st_ino != s->inode || st.st_dev != s->dev);
 }
 
 /* The owner and mode are those of the file we hold, and go to a file that we have made: who is quicker than
@@ -376,9 +376,9 @@ bool sink_rotate(struct sink_env *env, struct sink *s)
     struct place at;
     if (place_begin(&at, s->rights, s->path) < 0)
         return no_rotation(env, s, errno);
-    bool replaced = is_replaced(s), done = false;
+    bool replaced = is_replaced(s, &at), done = false;
     if (!replaced) {
-        find_file(s); /* the same file, and maybe another place */
+        find_file(s, &at); /* the same file, and maybe another place */
         done = rotate_there(env, s, &at);
     }
     place_end(&at);

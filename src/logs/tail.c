@@ -33,7 +33,7 @@ static void find_file(struct tail *t)
     struct place at;
     bool may = place_begin(&at, t->rights, t->path) == 0;
     free(t->file);
-    t->file = may ? target_of(t->path) : xstrdup(t->path);
+    t->file = may ? target_of(at.name) : xstrdup(t->path);
     if (may)
         place_end(&at);
 }
@@ -118,11 +118,21 @@ void tail_seek(struct tail *t, size_t lines)
 
 /* Which file comes next. */
 
+static bool find(const struct tail *t, const char *name, struct stat *st)
+{
+    struct place at;
+    if (place_begin(&at, t->rights, t->path) < 0)
+        return false;
+    bool found = stat(name, st) == 0;
+    place_end(&at);
+    return found;
+}
+
 static bool is_number(const struct tail *t, int number, bool gz)
 {
     struct stat st;
     own_text name = number ? names_archive(t->file, number, gz) : xstrdup(t->file);
-    return stat(name, &st) == 0 && st.st_ino == t->now.inode && st.st_dev == t->now.dev;
+    return find(t, name, &st) && st.st_ino == t->now.inode && st.st_dev == t->now.dev;
 }
 
 /* It was compressed while we read it: the new file is as old as ours was. */
@@ -130,14 +140,14 @@ static bool is_number_compressed(const struct tail *t, int number)
 {
     struct stat st;
     own_text name = names_archive(t->file, number, true);
-    return !t->now.gz && stat(name, &st) == 0 && os_filetime_ns(&st) / 1000 == t->now.modified;
+    return !t->now.gz && find(t, name, &st) && os_filetime_ns(&st) / 1000 == t->now.modified;
 }
 
 static bool exists(const struct tail *t, int number, struct stat *st)
 {
     own_text plain = names_archive(t->file, number, false);
     own_text gz = names_archive(t->file, number, true);
-    return stat(plain, st) == 0 || stat(gz, st) == 0;
+    return find(t, plain, st) || find(t, gz, st);
 }
 
 /* The number of the file we hold: archives move up, never down. -1: it is gone. */
@@ -187,7 +197,7 @@ static bool open_segment(struct tail *t, struct segment *s, int number)
 
 /* The file that was begun after the one we hold; *follows: none was between them. False: there is none yet,
  * ours may still be written to. */
-static bool find_next(struct tail *t, struct segment *next, bool *follows)
+static bool open_next(struct tail *t, struct segment *next, bool *follows)
 {
     find_file(t);
     if (t->now.number == 0 && is_number(t, 0, false))
@@ -204,17 +214,6 @@ static bool find_next(struct tail *t, struct segment *next, bool *follows)
             return false;
     }
     return false;
-}
-
-/* With the rights for all the names that are looked at. */
-static bool open_next(struct tail *t, struct segment *next, bool *follows)
-{
-    struct place at;
-    if (place_begin(&at, t->rights, t->path) < 0)
-        return false;
-    bool found = find_next(t, next, follows);
-    place_end(&at);
-    return found;
 }
 
 /* Reading. */

@@ -471,7 +471,7 @@ static int64_t flush_unused(struct works *w, const struct order *o)
     struct sink *s = sink_new(o->path, &o->rotate, o->rights);
     bool there = place_begin(&at, o->rights, o->path) == 0;
     if (there) {
-        there = stat(o->path, &st) == 0 && S_ISREG(st.st_mode);
+        there = stat(at.name, &st) == 0 && S_ISREG(st.st_mode);
         place_end(&at);
     }
     there = there && sink_open(&w->flow.env, s);
