@@ -223,4 +223,30 @@ TEST(many)
     marks_cache_free(cache);
 }
 
+/* An index that somebody else has made: not more of it is read than a log of that size can have, and of any
+ * size not more than has a bound. */
+TEST(huge)
+{
+    struct log l;
+    size_t n;
+    log_init(&l);
+    note(&l, 100 * S, 0);
+    note(&l, 101 * S, 500);
+    own_text index = names_index(l.path, l.inode);
+    check_int(truncate(index, (off_t)1 << 40), 0);
+    struct mark *m = marks_read(&l.at, l.inode, 10, &n);
+    check(m && n <= 11);
+    free(m);
+    m = marks_read(&l.at, l.inode, -1, &n);
+    check(m && n <= MARKS_MAX);
+    free(m);
+    marks_leave(l.cache, &l.marks);
+    note(&l, 102 * S, 600); /* who writes does not go on with it */
+    m = marks_read(&l.at, l.inode, 600, &n);
+    check_int(n, 1);
+    check_int(m[0].offset, 600);
+    free(m);
+    log_done(&l);
+}
+
 UNIT_MAIN()
