@@ -134,7 +134,8 @@ static bool walk(const char *path, const char *home_logs, struct stat *changer, 
     struct walk w = { .at = open(from, WALK),
                       .text = xstrdup(from),
                       .rest = xstrdup(at_home ? path + n : path) };
-    bool roots = path[0] == '/' && w.at >= 0 && walk_on(&w);
+    bool to_be_made = at_home && w.at < 0 && errno == ENOENT && !strstr(path + n, "/../"); /* by us */
+    bool roots = to_be_made || (path[0] == '/' && w.at >= 0 && walk_on(&w));
     *left = xasprintf("%s/%s", strcmp(w.text, "/") == 0 ? "" : w.text, w.rest + strspn(w.rest, "/"));
     *changer = w.changer;
     fd_done(&w.at);
