@@ -1,7 +1,8 @@
-/* A log file while it is written. It is opened by name, and from then on it is a descriptor; a name is used again
- * to see whether another program has replaced the file, to rotate, to empty and to reopen it. Each of these takes
- * a place first (logs/place.h): the rights of the app's user, where others than root can change the path. Owner
- * and mode of the next file come from the descriptor of the old one, and go to a file that we have made.
+/* A log file while it is written. It is opened by name, and from then on it is a descriptor; a name is used
+ * again to see whether another program has replaced the file, to rotate, to empty and to reopen it. Each of
+ * these takes a place first (logs/place.h): the rights of the app's user, where others than root can change
+ * the path. Owner and mode of the next file come from the descriptor of the old one, and go to a file that we
+ * have made.
  *
  * The names of our own descriptors are no files: the descriptor is written, and never rotated or emptied. */
 #include "logs/sink.h"
