@@ -381,9 +381,13 @@ must_check int outlet_open(struct instance *in, int which,
 void outlet_adopt(struct instance *in, int which, const int fds[2]);
 void outlet_adopt_transit(struct world *w, const int fds[TRANSIT_FDS]); /* before the others */
 void outlet_retarget(struct outlet *o); /* the settings of its app are others now */
-struct pump_target outlet_target(const struct instance *in, int which, char **take_path);
-const char *outlet_trouble(int error); /* in words */
-void outlet_close(struct outlet *o);   /* drains; the instance hears through instance_outlet_closed */
+/* *take_rights: of the app's user (logs/place.h), or NULL. -1: there is no such user; the rights are none's.
+ */
+int outlet_target(const struct instance *in, int which, struct pump_target *to, char **take_path,
+                  struct rights **take_rights, struct err *e);
+int app_log_rights(const struct app *a, struct rights **take, struct err *e); /* launch.c; as that */
+const char *outlet_trouble(int error);                                        /* in words */
+void outlet_close(struct outlet *o); /* drains; the instance hears through instance_outlet_closed */
 /* After outlet_close(), when the pump is stuck: the instance has it no longer. What is in the pipe is written
  * if the disk goes on before we end. False: one of its number was left behind already (an app that was
  * deleted, resurrected and deleted again). */
@@ -396,7 +400,7 @@ void outlet_done_abandoned(struct world *w);
 void outlet_told(void *world, const struct pump_news *news);
 bool instance_has_outlets(const struct instance *in); /* all of them, open */
 void instance_outlet_opened(struct instance *in);     /* instance.c */
-void instance_outlet_failed(struct instance *in, const char *path, int error);
+void instance_outlet_failed(struct instance *in, int which, const char *path, int error);
 void instance_outlet_closed(struct instance *in);
 
 /* pidwatch.c: told once when a process that is not ours to reap has ended. */

@@ -692,10 +692,22 @@ void instance_outlet_opened(struct instance *in)
         world_defer_spawn(in);
 }
 
-void instance_outlet_failed(struct instance *in, const char *path, int error)
+void instance_outlet_failed(struct instance *in, int which, const char *path, int error)
 {
     struct err e;
-    err_set(&e, ERR_SPAWN, "log file %s: %s", path, strerror(error));
+    const char *user = in->app->spec->user;
+    own_rights rights = NULL;
+    bool another = app_log_rights(in->app, &rights, &e) < 0 || (rights && !place_is_roots(rights, path));
+    if (another) {
+        own_text dir = path_dir(path);
+        err_set(&e, ERR_SPAWN, "%s: open %s as user %s: %s", which == OUTLET_OUT ? "out_file" : "error_file",
+                path, user, strerror(error));
+        if (error == EACCES || error == EROFS)
+            err_hint(&e, "let that user write there: chown %s %s; or have only root change its directory",
+                     user, dir);
+    } else {
+        err_set(&e, ERR_SPAWN, "log file %s: %s", path, strerror(error));
+    }
     for (int i = 0; i < OUTLET_N; i++)
         if (in->outlets[i])
             outlet_close(in->outlets[i]);

@@ -516,3 +516,33 @@ int launch_try(struct instance *in, struct err *e)
     plan_done(&p);
     return r < 0 ? err_in(e, "%s", in->app->spec->name) : 0;
 }
+
+/* With which rights its logs are handled. *take NULL: the daemon's own. -1: there is no such user, any more
+ * maybe; then they are those of a user who has no rights. */
+int app_log_rights(const struct app *a, struct rights **take, struct err *e)
+{
+    enum { NO_ID = 65534, GROUPS_MAX = 1024 };
+    const struct app_spec *s = a->spec;
+    const struct passwd *account = NULL;
+    own_text logs = path_join(a->world->home, "logs");
+    struct os_fsid as = { .uid = NO_ID, .gid = NO_ID };
+    *take = NULL;
+    if (!s->user || geteuid() != 0)
+        return 0;
+    if (find_account(s, &account, e) < 0) {
+        *take = rights_new(&as, logs);
+        return -1;
+    }
+    as.uid = account->pw_uid;
+    as.gid = account->pw_gid;
+    if (as.uid == 0)
+        return 0;
+    gid_t *groups = xcalloc(GROUPS_MAX, sizeof(*groups));
+    own_text name = xstrdup(account->pw_name);
+    int r = s->group ? find_group(s->group, &as.gid, e) : 0;
+    as.groups = groups;
+    as.n_groups = (int)os_groups(name, as.gid, groups, GROUPS_MAX);
+    *take = rights_new(&as, logs);
+    free(groups);
+    return r;
+}

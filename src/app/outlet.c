@@ -13,12 +13,15 @@ static uint64_t stream_number(const struct instance *in, int which)
     return (uint64_t)in->id * OUTLET_N + (uint64_t)which + 1;
 }
 
-struct pump_target outlet_target(const struct instance *in, int which, char **take_path)
+int outlet_target(const struct instance *in, int which, struct pump_target *to, char **take_path,
+                  struct rights **take_rights, struct err *e)
 {
     const struct app_spec *s = in->app->spec;
+    int r = app_log_rights(in->app, take_rights, e);
     *take_path = instance_log_path(in, which);
-    return (struct pump_target){
+    *to = (struct pump_target){
         .path = *take_path,
+        .rights = *take_rights,
         .rotate = { .max = s->log_max_size, .keep = (int)s->log_retain_count, .compress = s->log_compress },
         .formatted = s->log_type == LOG_TYPE_JSON || s->log_date_format,
         .lines = { .json = s->log_type == LOG_TYPE_JSON,
@@ -27,6 +30,7 @@ struct pump_target outlet_target(const struct instance *in, int which, char **ta
                    .app = s->name,
                    .id = in->id },
     };
+    return r;
 }
 
 static struct outlet *find(const struct world *w, uint64_t stream)
@@ -54,7 +58,8 @@ void outlet_adopt_transit(struct world *w, const int fds[TRANSIT_FDS])
     pump_use_transit(w->pump, w->transit);
 }
 
-static struct outlet *make(struct instance *in, int which, const int fds[2], enum pump_need need)
+static struct outlet *make(struct instance *in, const struct pump_target *to, int which, const int fds[2],
+                           enum pump_need need)
 {
     struct world *w = in->app->world;
     struct outlet *o = xnew(struct outlet);
@@ -63,19 +68,22 @@ static struct outlet *make(struct instance *in, int which, const int fds[2], enu
     };
     o->state = need == PUMP_OR_FAIL ? OUTLET_OPENING : OUTLET_OPEN;
     in->outlets[which] = o;
-    own_text path = NULL;
-    struct pump_target to = outlet_target(in, which, &path);
-    pump_add(w->pump, o->stream, fds[0], &to, need);
+    pump_add(w->pump, o->stream, fds[0], to, need);
     return o;
 }
 
 int outlet_open(struct instance *in, int which, struct err *e)
 {
     int fds[2];
+    own_text path = NULL;
+    own_rights rights = NULL;
+    struct pump_target to;
+    if (outlet_target(in, which, &to, &path, &rights, e) < 0)
+        return -1;
     if (os_pump_pipe(fds) < 0)
         return err_sys(e, "log pipe");
     need_transit(in->app->world);
-    make(in, which, fds, PUMP_OR_FAIL);
+    make(in, &to, which, fds, PUMP_OR_FAIL);
     world_sample(in->app->world); /* which sees whether that hangs */
     return 0;
 }
@@ -83,13 +91,23 @@ int outlet_open(struct instance *in, int which, struct err *e)
 void outlet_retarget(struct outlet *o)
 {
     own_text path = NULL;
-    struct pump_target to = outlet_target(o->in, o->which, &path);
+    own_rights rights = NULL;
+    struct pump_target to;
+    struct err e;
+    if (outlet_target(o->in, o->which, &to, &path, &rights, &e) < 0)
+        log_warn("%s: its logs: %s", o->in->app->spec->name, e.text);
     pump_change(o->in->app->world->pump, o->stream, &to);
 }
 
 void outlet_adopt(struct instance *in, int which, const int fds[2])
 {
-    make(in, which, fds, PUMP_OR_DROP);
+    own_text path = NULL;
+    own_rights rights = NULL;
+    struct pump_target to;
+    struct err e;
+    if (outlet_target(in, which, &to, &path, &rights, &e) < 0)
+        log_warn("%s: its logs: %s", in->app->spec->name, e.text);
+    make(in, &to, which, fds, PUMP_OR_DROP);
 }
 
 void outlet_close(struct outlet *o)
@@ -233,10 +251,12 @@ void outlet_told(void *world, const struct pump_news *news)
             instance_outlet_opened(in);
         }
         break;
-    case PUMP_FAILED:
+    case PUMP_FAILED: {
+        int which = o->which;
         forget(o);
-        instance_outlet_failed(in, path, news->error);
+        instance_outlet_failed(in, which, path, news->error);
         break;
+    }
     case PUMP_REMOVED:
         forget(o);
         instance_outlet_closed(in);

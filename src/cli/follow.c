@@ -19,9 +19,10 @@ enum { LOOK_MS = 250 };
 
 struct file {
     char *path, *target; /* its name, and where that leads (logs/target.h): new files come up there */
-    int wd;              /* -1: not there */
-    bool touched;        /* to be told; at first it is */
-    bool gone;           /* its name, and the folder was looked at for that */
+    const struct rights *rights;
+    int wd;       /* -1: not there */
+    bool touched; /* to be told; at first it is */
+    bool gone;    /* its name, and the folder was looked at for that */
 };
 struct folder {
     char *path;
@@ -103,10 +104,17 @@ static void follow_dir_of(struct follow *f, const char *path)
 static void renew(struct follow *f, size_t n)
 {
     struct file *file = &f->files[n];
+    struct place at;
+    int wd = -1;
     free(file->target);
-    file->target = target_of(file->path);
-    follow_dir_of(f, file->target);
-    int wd = f->fd < 0 ? -1 : os_filewatch_file(f->fd, file->path);
+    if (place_begin(&at, file->rights, file->path) == 0) {
+        file->target = target_of(at.name);
+        follow_dir_of(f, file->target);
+        wd = f->fd < 0 ? -1 : os_filewatch_file(f->fd, at.name);
+        place_end(&at);
+    } else {
+        file->target = xstrdup(file->path);
+    }
     file->gone = file->gone && wd < 0;
     if (wd == file->wd)
         return;
@@ -129,11 +137,12 @@ void follow_folder(struct follow *f, const char *path)
     f->folders[f->n_folders++] = (struct folder){ xstrdup(path), wd, false };
 }
 
-void follow_add(struct follow *f, const char *path)
+void follow_add(struct follow *f, const char *path, const struct rights *rights)
 {
     follow_dir_of(f, path);
     f->files = xrealloc(f->files, (f->n_files + 1) * sizeof(*f->files));
-    f->files[f->n_files++] = (struct file){ .path = xstrdup(path), .wd = -1, .touched = true };
+    f->files[f->n_files++] =
+        (struct file){ .path = xstrdup(path), .rights = rights, .wd = -1, .touched = true };
     renew(f, f->n_files - 1);
 }
 

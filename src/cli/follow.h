@@ -2,12 +2,15 @@
  * watched too, since a file that is not there cannot be. */
 #pragma once
 #include "base/text.h"
+#include "logs/place.h"
 
 struct follow;
 struct follow *follow_new(void);
 struct follow *follow_free(struct follow *f);
 
-void follow_add(struct follow *f, const char *path); /* files are numbered from 0, in this order */
+/* Files are numbered from 0, in this order. They are looked for with these rights (NULL: our own), which
+ * outlive it. */
+void follow_add(struct follow *f, const char *path, const struct rights *rights);
 void follow_folder(struct follow *f, const char *path);
 void follow_begin(struct follow *f); /* from here on Ctrl-C is told; until then it ends us */
 

@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "base/pattern.h"
@@ -16,6 +18,7 @@ static void source_done(struct source *s)
     strv_free(s->apps);
     free(s->path);
     free(s->file);
+    rights_free(s->rights);
 }
 
 void sources_done(struct sources *s)
@@ -24,6 +27,7 @@ void sources_done(struct sources *s)
         source_done(&s->all[i]);
     }
     free(s->all);
+    free(s->device);
     map_done(&s->by_file);
     *s = (struct sources){ 0 };
 }
@@ -55,9 +59,29 @@ static struct source *find(const struct sources *s, const char *file)
     return NULL;
 }
 
+/* What is written there is gone: standard output of the daemon (to us that name is our own), /dev/null. */
+static bool is_device(const struct source *source)
+{
+    struct stat st;
+    if (!source->file || target_is_borrowed(source->file))
+        return source->file;
+    return text_starts(source->file, "/dev/") && stat(source->file, &st) == 0 &&
+           (S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode));
+}
+
+static void count_device(struct sources *s, const struct source *device)
+{
+    if (s->devices++ == 0)
+        s->device = xstrdup(device->path);
+}
+
 static void add(struct sources *s, struct source take)
 {
     bool wanted = strcmp(take.stream, "out") == 0 ? s->out : s->err;
+    if (wanted && is_device(&take)) {
+        count_device(s, &take);
+        wanted = false;
+    }
     if (!wanted || !take.file || !take.apps || find(s, take.file)) {
         source_done(&take);
         return;
@@ -94,9 +118,37 @@ static void find_several(struct sources *s)
 
 /* From the daemon. A large answer is read where it lies. */
 
-static struct source read_answered(struct piece file)
+static char *target_as(const struct rights *rights, const char *path)
 {
-    static const char *const names[] = { "app", "id", "instance", "stream", "path" };
+    struct place at;
+    if (place_begin(&at, rights, path) < 0)
+        return xstrdup(path);
+    char *target = target_of(at.name);
+    place_end(&at);
+    return target;
+}
+
+/* Of the app's user, where the daemon says that it is not its own. Ours count, unless we are root. */
+static struct rights *read_rights(const struct sources *s, struct piece uid, struct piece gid,
+                                  struct piece groups)
+{
+    enum { MOST = 1024 };
+    gid_t all[MOST];
+    int64_t user, group, one;
+    struct piece item;
+    size_t at = 0;
+    int n = 0;
+    if (geteuid() != 0 || !piece_int(uid, &user) || !piece_int(gid, &group))
+        return NULL;
+    while (n < MOST && scan_item(groups, &at, &item))
+        if (piece_int(item, &one))
+            all[n++] = (gid_t)one;
+    return rights_new(&(struct os_fsid){ (uid_t)user, (gid_t)group, all, n }, s->home_logs);
+}
+
+static struct source read_answered(const struct sources *s, struct piece file)
+{
+    static const char *const names[] = { "app", "id", "instance", "stream", "path", "uid", "gid", "groups" };
     struct piece v[ARRAY_LEN(names)];
     struct source found = { .id = -1 };
     scan_members(file, names, ARRAY_LEN(names), v);
@@ -106,7 +158,8 @@ static struct source read_answered(struct piece file)
     found.apps = app ? strv_add(NULL, app) : NULL;
     found.stream = piece_is(v[3], "\"err\"") ? "err" : "out";
     found.path = piece_text(v[4]);
-    found.file = found.path ? target_of(found.path) : NULL;
+    found.rights = read_rights(s, v[5], v[6], v[7]);
+    found.file = found.path ? target_as(found.rights, found.path) : NULL;
     return found;
 }
 
@@ -119,12 +172,14 @@ static void for_answered(struct sources *s, const struct buf *answer, each_file 
     size_t at = 0;
     scan_members((struct piece){ answer->data, answer->len }, names, 1, &files);
     while (scan_item(files, &at, &file))
-        fn(s, read_answered(file));
+        fn(s, read_answered(s, file));
 }
 
 int sources_ask(struct cli *c, struct sources *s, struct err *e)
 {
     own_text params = cli_select(c, NULL);
+    own_text logs = path_join(c->home, "logs");
+    s->home_logs = logs;
     own_buf files = { 0 };
     own_buf all = { 0 };
     if (cli_ask_text(c, "log.files", params, &files, e) < 0)
@@ -195,7 +250,9 @@ static int add_found(const struct cli *c, struct sources *s, const char *folder,
         return r;
     found.apps = strv_take(NULL, steal(name));
     found.path = path_join(folder, entry->d_name);
-    found.file = entry->d_type == DT_REG ? xstrdup(found.path) : target_of(found.path);
+    if (entry->d_type != DT_REG) /* no daemon says whose it is: it is whose who can change where it leads */
+        found.rights = rights_of_path(found.path, folder);
+    found.file = entry->d_type == DT_REG ? xstrdup(found.path) : target_as(found.rights, found.path);
     if (find(s, found.file)) /* by a link it is another's as well */
         join(s, found);
     else

@@ -18,6 +18,7 @@ enum {
 
 struct history {
     char *path, *file; /* its name, and where that led when it was first opened (logs/target.h); or NULL */
+    const struct rights *rights;
     const struct segment_filter *filter;
     int64_t until;
     struct segment now;
@@ -36,8 +37,13 @@ struct history {
 /* Of a thousand logs most are never opened, and need not be asked whether they are links. */
 static const char *file_of(struct history *h)
 {
-    if (!h->file)
-        h->file = target_of(h->path);
+    struct place at;
+    if (h->file)
+        return h->file;
+    bool may = place_begin(&at, h->rights, h->path) == 0;
+    h->file = may ? target_of(at.name) : xstrdup(h->path);
+    if (may)
+        place_end(&at);
     return h->file;
 }
 
@@ -45,8 +51,13 @@ static int64_t bound_of(struct history *h, int number)
 {
     struct stat st;
     for (int gz = 0; gz <= MIN(number, 1); gz++) {
-        own_text name = number ? names_archive(file_of(h), number, gz) : xstrdup(h->path);
-        if (stat(name, &st) < 0 || !S_ISREG(st.st_mode))
+        own_text name = number ? names_archive(file_of(h), number, gz) : NULL;
+        struct place at;
+        if (place_begin(&at, h->rights, h->path) < 0)
+            return INT64_MIN;
+        int r = stat(name ? name : at.name, &st);
+        place_end(&at);
+        if (r < 0 || !S_ISREG(st.st_mode))
             continue;
         if (number == 0)
             h->live = st;
@@ -65,10 +76,12 @@ static void find_next(struct history *h, int number)
     }
 }
 
-struct history *history_new(const char *path, const struct segment_filter *filter, int64_t until)
+struct history *history_new(const char *path, const struct rights *rights,
+                            const struct segment_filter *filter, int64_t until)
 {
     struct history *h = xnew(struct history);
     h->path = xstrdup(path);
+    h->rights = rights;
     h->filter = filter;
     h->until = until;
     h->now = h->from = SEGMENT_NONE;
@@ -127,7 +140,7 @@ static void forget_news(const struct history *h, struct segment *s)
 
 static bool open_segment(struct history *h, struct segment *s)
 {
-    bool opened = segment_open(s, file_of(h), h->next);
+    bool opened = segment_open_as(s, h->rights, h->path, file_of(h), h->next);
     if (!opened && errno != ENOENT)
         h->error = errno;
     return opened;
@@ -188,9 +201,9 @@ const struct stat *history_live(const struct history *h)
 /* The end as it was when we began. */
 static struct tail *tail_from_end(struct history *h)
 {
-    struct tail *t = tail_new(h->path);
+    struct tail *t = tail_new(h->path, h->rights);
     struct segment s = SEGMENT_NONE;
-    if (!segment_open(&s, file_of(h), 0))
+    if (!segment_open_as(&s, h->rights, h->path, file_of(h), 0))
         return t;
     forget_news(h, &s);
     int64_t end = segment_end(&s);
@@ -202,7 +215,7 @@ struct tail *history_tail(struct history *h)
 {
     if (h->start < 0)
         return tail_from_end(h);
-    struct tail *t = tail_new(h->path);
+    struct tail *t = tail_new(h->path, h->rights);
     tail_start(t, segment_is_open(&h->from) ? &h->from : &h->now, h->start);
     return t;
 }
@@ -210,7 +223,7 @@ struct tail *history_tail(struct history *h)
 /* Going back file by file: the first that was begun before `time`. */
 struct tail *history_since(struct history *h, int64_t time)
 {
-    struct tail *t = tail_new(h->path);
+    struct tail *t = tail_new(h->path, h->rights);
     struct segment oldest = SEGMENT_NONE, s = SEGMENT_NONE;
     for (int missing = 0; missing < GAP_MOST && h->bound != INT64_MIN && h->bound >= time;) {
         if (open_segment(h, &s)) {

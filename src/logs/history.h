@@ -4,8 +4,9 @@
 #include "logs/tail.h"
 
 struct history;
-struct history *history_new(const char *path, const struct segment_filter *filter, /* which outlives it */
-                            int64_t until); /* lines that are younger need not be given */
+/* The filter and the rights (NULL: our own) outlive it; lines younger than `until` need not be given. */
+struct history *history_new(const char *path, const struct rights *rights,
+                            const struct segment_filter *filter, int64_t until);
 struct history *history_free(struct history *h);
 
 /* The time (wall us) of the next line going back; while its file is not open yet, of that file's last write:

@@ -26,7 +26,9 @@ enum {
 struct job {
     struct link link;
     int fd;     /* to close; -1: to compress */
-    char *path; /* of a log, whose archive is to be compressed */
+    char *path; /* of a log, whose archive is to be compressed ... */
+    char *name; /* ... and by which it was found, for these: */
+    struct rights *rights;
 };
 
 struct janitor {
@@ -36,6 +38,7 @@ struct janitor {
     int closes;               /* of them */
     struct janitor_done done; /* path NULL: nothing */
     bool running, joinable;
+    bool deferred; /* its beginning is */
     atomic_bool leave;
     uv_thread_t thread;
     void (*wake)(void *arg);
@@ -43,15 +46,17 @@ struct janitor {
 };
 
 /* The number of the oldest archive that is not compressed, of those below; 0: none. */
-static int find_oldest(const char *path, int below)
+static int find_oldest(const struct place *at, int below)
 {
-    own_text folder = path_dir(path);
+    own_text folder = path_dir(at->name);
     int oldest = 0;
-    DIR *d = opendir(folder);
+    own_fd fd = openat(at->dir, folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *d = fd < 0 ? NULL : fdopendir(fd);
     if (!d)
         return 0;
+    fd = -1; /* d's */
     for (const struct dirent *entry; (entry = readdir(d));) {
-        struct names_found f = names_parse(path_base(path), entry->d_name);
+        struct names_found f = names_parse(path_base(at->name), entry->d_name);
         if (f.kind == NAMES_ARCHIVE && !f.gz && f.number < below)
             oldest = MAX(oldest, f.number);
     }
@@ -60,12 +65,12 @@ static int find_oldest(const char *path, int below)
 }
 
 /* It may move on to the next number while we look. */
-static int open_archive(const char *path, int number)
+static int open_archive(const struct place *at, int number)
 {
     struct stat st;
     for (int i = number; i < number + 8; i++) {
-        own_text name = names_archive(path, i, false);
-        own_fd fd = open(name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+        own_text name = names_archive(at->name, i, false);
+        own_fd fd = openat(at->dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
         if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
             return steal_fd(fd);
         if (fd >= 0 || errno != ENOENT)
@@ -76,44 +81,88 @@ static int open_archive(const char *path, int number)
 
 /* The oldest goes first: it is the one nobody reads. One that cannot be opened, or is no file (the log was a
  * symbolic link), does not keep the others from it. */
-static int open_oldest(const char *path)
+static int open_oldest(const struct place *at)
 {
     int fd = -1;
-    for (int i = find_oldest(path, INT_MAX); fd < 0 && i > 0; i = find_oldest(path, i))
-        fd = open_archive(path, i);
+    for (int i = find_oldest(at, INT_MAX); fd < 0 && i > 0; i = find_oldest(at, i))
+        fd = open_archive(at, i);
     return fd;
 }
 
-/* As old and as readable as what it was made from. */
+/* As old and as readable as what it was made from; never more than that, whatever stood under the name. */
 static void inherit(int fd, const struct stat *from)
 {
     os_filetime_copy(fd, from);
-    fchmod(fd, from->st_mode & 07777);
+    fchmod(fd, from->st_mode & 0777);
     if (fchown(fd, from->st_uid, from->st_gid) < 0) {
         /* it is ours then, and no more readable than before */
     }
 }
 
+static int make_part(const struct place *at)
+{
+    own_text part = names_part(at->name);
+    unlinkat(at->dir, part, 0);
+    return openat(at->dir, part, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+}
+
+static void drop_part(const struct job *job)
+{
+    struct place at;
+    if (place_enter(&at, job->rights, job->name, job->path) < 0)
+        return;
+    own_text part = names_part(at.name);
+    unlinkat(at.dir, part, 0);
+    place_end(&at);
+}
+
+/* Both files; what is between them needs no rights. */
+static bool open_both(const struct job *job, int *from, int *to)
+{
+    struct place at;
+    if (place_enter(&at, job->rights, job->name, job->path) < 0)
+        return false;
+    *from = open_oldest(&at);
+    *to = *from < 0 ? -1 : make_part(&at);
+    place_end(&at);
+    return *to >= 0;
+}
+
+static int inherit_as(const struct job *job, int to, const struct stat *was)
+{
+    struct place at;
+    if (place_enter(&at, job->rights, job->name, job->path) < 0)
+        return -1;
+    inherit(to, was);
+    place_end(&at);
+    return 0;
+}
+
 /* The archive, compressed into names_part(); -1: there is none, or it failed. */
-static int compress_one(struct janitor *j, const char *path, ino_t *inode)
+static int compress_one(struct janitor *j, const struct job *job, ino_t *inode)
 {
     struct stat was, is;
-    own_fd from = open_oldest(path);
-    if (from < 0 || fstat(from, &was) < 0)
+    own_fd from = -1;
+    own_fd to = -1;
+    if (!open_both(job, &from, &to))
         return -1;
-    own_text part = names_part(path);
-    unlink(part);
-    own_fd to = open(part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (to < 0)
-        return -1;
-    if (gzip_file(from, to, &j->leave) < 0 || fstat(to, &is) < 0) {
-        unlink(part);
+    if (fstat(from, &was) < 0 || gzip_file(from, to, &j->leave) < 0 || fstat(to, &is) < 0 ||
+        inherit_as(job, to, &was) < 0) {
+        drop_part(job);
         return -1;
     }
-    inherit(to, &was);
     os_write_out(to); /* what it replaces is deleted next */
     *inode = is.st_ino;
     return steal_fd(from);
+}
+
+static void job_free(struct job *job)
+{
+    fd_done(&job->fd);
+    rights_free(job->rights);
+    free(job->path);
+    free(job->name);
+    free(job);
 }
 
 static struct job *take(struct janitor *j)
@@ -159,38 +208,44 @@ static void run(void *arg)
     while ((job = await(j))) {
         fd_done(&job->fd);
         if (job->path && !j->leave) {
-            struct janitor_done done = { .path = job->path };
-            job->path = NULL;
-            done.fd = compress_one(j, done.path, &done.is);
+            struct janitor_done done = { .fd = -1 };
+            done.fd = compress_one(j, job, &done.is);
             done.failed = done.fd < 0;
+            done.path = steal(job->path);
+            done.name = steal(job->name);
+            done.rights = steal(job->rights);
             hand_over(j, &done);
         }
-        free(job->path);
-        free(job);
+        job_free(job);
     }
 }
 
-/* Without a thread it waits for the next job's. */
-static void add(struct janitor *j, int take_fd, const char *path)
+static void start(struct janitor *j)
 {
-    struct job *job = xnew(struct job);
-    job->fd = take_fd;
-    job->path = path ? xstrdup(path) : NULL;
-    uv_mutex_lock(&j->lock);
-    bool start = !j->running;
-    list_append(&j->jobs, &job->link);
-    j->closes += take_fd >= 0;
-    j->running = true;
-    uv_cond_signal(&j->wanted);
-    uv_mutex_unlock(&j->lock);
-    if (!start)
-        return;
     if (j->joinable)
         uv_thread_join(&j->thread);
     uv_thread_options_t options = { .flags = UV_THREAD_HAS_STACK_SIZE, .stack_size = STACK };
     j->joinable = uv_thread_create_ex(&j->thread, &options, run, j) == 0;
     if (!j->joinable)
         j->running = false;
+}
+
+/* Without a thread it waits for the next job's. One that is begun while we have another's rights would keep
+ * them: it is begun with the next janitor_is_done(). */
+static void add(struct janitor *j, struct job what)
+{
+    struct job *job = xnew(struct job);
+    *job = what;
+    uv_mutex_lock(&j->lock);
+    list_append(&j->jobs, &job->link);
+    j->closes += what.fd >= 0;
+    j->deferred = !j->running && place_is_entered();
+    bool begin = !j->running && !j->deferred;
+    j->running |= begin;
+    uv_cond_signal(&j->wanted);
+    uv_mutex_unlock(&j->lock);
+    if (begin)
+        start(j);
 }
 
 void janitor_close(struct janitor *j, int take_fd)
@@ -201,27 +256,41 @@ void janitor_close(struct janitor *j, int take_fd)
     if (too_many) /* deleted faster than it gives room back: whoever deletes waits for it himself */
         close(take_fd);
     else
-        add(j, take_fd, NULL);
+        add(j, (struct job){ .fd = take_fd });
 }
 
-void janitor_compress(struct janitor *j, const char *path)
+void janitor_compress(struct janitor *j, const char *path, const char *name, const struct rights *rights)
 {
-    add(j, -1, path);
+    add(j, (struct job){
+               .fd = -1, .path = xstrdup(path), .name = xstrdup(name), .rights = rights_copy(rights) });
 }
 
 bool janitor_is_done(struct janitor *j, struct janitor_done *done)
 {
     uv_mutex_lock(&j->lock);
     *done = j->done;
+    bool begin = j->deferred && !j->running;
+    j->deferred = false;
+    j->running |= begin;
     uv_mutex_unlock(&j->lock);
+    if (begin)
+        start(j);
     return done->path;
+}
+
+static void done_free(struct janitor_done *done)
+{
+    text_free(&done->path);
+    text_free(&done->name);
+    rights_free(done->rights);
+    done->rights = NULL;
+    fd_done(&done->fd);
 }
 
 void janitor_placed(struct janitor *j)
 {
     uv_mutex_lock(&j->lock);
-    text_free(&j->done.path);
-    fd_done(&j->done.fd);
+    done_free(&j->done);
     uv_cond_signal(&j->placed);
     uv_mutex_unlock(&j->lock);
 }
@@ -248,13 +317,9 @@ struct janitor *janitor_free(struct janitor *j)
     uv_mutex_unlock(&j->lock);
     if (j->joinable)
         uv_thread_join(&j->thread);
-    for (struct job *job; (job = take(j));) {
-        fd_done(&job->fd);
-        free(job->path);
-        free(job);
-    }
-    text_free(&j->done.path);
-    fd_done(&j->done.fd);
+    for (struct job *job; (job = take(j));)
+        job_free(job);
+    done_free(&j->done);
     uv_cond_destroy(&j->placed);
     uv_cond_destroy(&j->wanted);
     uv_mutex_destroy(&j->lock);

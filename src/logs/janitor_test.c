@@ -37,7 +37,7 @@ TEST(what_waits_to_be_closed_has_a_bound)
     check_int(write(text, "line\n", 5), 5);
     check_int(os_pipe(ends), 0);
     struct janitor *j = janitor_new(wake, &ends[1]);
-    janitor_compress(j, log);
+    janitor_compress(j, log, log, NULL);
     check_int(read(ends[0], &c, 1), 1);
     struct janitor_done done;
     check(janitor_is_done(j, &done) && !done.failed);

@@ -90,12 +90,13 @@ static bool look(int fd, struct marks_of of, int64_t offset)
     struct stat st;
     struct mark last;
     struct marks *m = of.marks;
-    if (fstat(fd, &st) < 0)
+    if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
         return false;
-    m->n = st.st_size > 16 ? (int32_t)(st.st_size / 16 - 1) : 0;
+    int64_t n = st.st_size / 16 - 1;
+    m->n = n > 0 && n <= MIN(offset + 1, (int64_t)INT32_MAX - 1) ? (int32_t)n : 0; /* one an offset */
     m->time = m->offset = 0;
-    if (m->n == 0 || !has_head(fd, of.inode) || pread(fd, &last, 16, m->n * 16) != 16 ||
-        last.offset > offset) {
+    if (m->n == 0 || !has_head(fd, of.inode) || pread(fd, &last, 16, (off_t)m->n * 16) != 16 ||
+        last.offset > offset || last.offset < 0 || last.time < 0) {
         m->n = 0;
         return write_head(fd, st.st_size, of.inode);
     }
@@ -106,8 +107,13 @@ static bool look(int fd, struct marks_of of, int64_t offset)
 
 static int open_index(struct marks_of of)
 {
-    own_text path = names_index(of.path, of.inode);
-    return open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
+    struct place at;
+    if (place_enter(&at, of.rights, of.name, of.path) < 0)
+        return -1;
+    own_text name = names_index(at.name, of.inode);
+    int fd = openat(at.dir, name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0640);
+    place_end(&at);
+    return fd;
 }
 
 static struct slot *take_slot(struct marks_cache *c, struct marks_of of, int64_t offset)
@@ -158,36 +164,40 @@ void marks_note(struct marks_cache *c, struct marks_of of, struct mark now)
 
 void marks_empty(struct marks_cache *c, struct marks_of of)
 {
-    own_text path = names_index(of.path, of.inode);
+    struct place at;
     marks_leave(c, of.marks);
-    unlink(path);
+    if (place_enter(&at, of.rights, of.name, of.path) < 0)
+        return;
+    own_text name = names_index(at.name, of.inode);
+    unlinkat(at.dir, name, 0);
+    place_end(&at);
 }
 
-void marks_reuse(const char *path, ino_t from, ino_t to)
+void marks_reuse(const struct place *at, ino_t from, ino_t to)
 {
-    own_text old = names_index(path, from);
-    own_text new = names_index(path, to);
-    if (rename(old, new) < 0) {
+    own_text old = names_index(at->name, from);
+    own_text new = names_index(at->name, to);
+    if (renameat(at->dir, old, at->dir, new) < 0) {
         /* it had none; or it is nobody's now, and the folder is put in order some day (logs/rotate.c) */
     }
 }
 
-void marks_move(const char *path, ino_t from, ino_t to)
+void marks_move(const struct place *at, ino_t from, ino_t to)
 {
-    own_text old = names_index(path, from);
-    own_text new = names_index(path, to);
-    own_fd fd = open(old, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    own_text old = names_index(at->name, from);
+    own_text new = names_index(at->name, to);
+    own_fd fd = openat(at->dir, old, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
     uint64_t inode = to;
     if (fd >= 0 && pwrite(fd, &inode, sizeof(inode), sizeof(magic)) == sizeof(inode))
-        rename(old, new);
+        renameat(at->dir, old, at->dir, new);
 }
 
 /* Reading. */
 
-static bool read_all(int fd, char *out, size_t n)
+static bool read_all(int fd, char *out, size_t n, int64_t from)
 {
     for (size_t done = 0; done < n;) {
-        ssize_t r = pread(fd, out + done, n - done, (off_t)done);
+        ssize_t r = pread(fd, out + done, n - done, (off_t)(from + (int64_t)done));
         if (r <= 0 && !(r < 0 && errno == EINTR))
             return false;
         done += r > 0 ? (size_t)r : 0;
@@ -211,22 +221,38 @@ static size_t straighten(struct mark *m, size_t n, int64_t size)
     return used;
 }
 
-struct mark *marks_read(const char *path, ino_t inode, int64_t size, size_t *n)
+/* Every so many of too many; the last one is among them. */
+static size_t read_some(int fd, struct mark *out, int64_t n)
 {
-    own_text name = names_index(path, inode);
-    own_fd fd = open(name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    enum { SOME = 1 << 16 };
+    int64_t step = n / SOME + 1;
+    size_t got = 0;
+    for (int64_t i = n - 1 - (n - 1) / step * step; i < n; i += step)
+        if (!read_all(fd, (char *)&out[got++], 16, 16 * (i + 1)))
+            return 0;
+    return got;
+}
+
+struct mark *marks_read(const struct place *at, ino_t inode, int64_t size, size_t *n)
+{
+    own_text name = names_index(at->name, inode);
+    own_fd fd = openat(at->dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
     struct stat st;
     *n = 0;
-    if (fd < 0 || fstat(fd, &st) < 0 || st.st_size < 32 || !has_head(fd, inode))
+    if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size < 32 || !has_head(fd, inode))
         return NULL;
-    size_t bytes = (size_t)st.st_size / 16 * 16;
-    struct mark *all = xmalloc(bytes);
-    if (!read_all(fd, (char *)all, bytes)) {
+    int64_t has = st.st_size / 16 - 1;
+    if (size >= 0)
+        has = MIN(has, size + 1); /* one an offset */
+    struct mark *all = xmalloc((size_t)MIN(has, (int64_t)MARKS_MAX) * 16);
+    size_t got = has > MARKS_MAX                                   ? read_some(fd, all, has)
+                 : read_all(fd, (char *)all, (size_t)has * 16, 16) ? (size_t)has
+                                                                   : 0;
+    if (got == 0) {
         free(all);
         return NULL;
     }
-    memmove(all, all + 1, bytes - 16);
-    *n = straighten(all, bytes / 16 - 1, size);
+    *n = straighten(all, got, size < 0 ? INT64_MAX : size);
     return all;
 }
 

@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-#include "base/def.h"
+#include "logs/place.h"
 
 struct mark {
     int64_t time, offset; /* wall us; what stands from here on came then or later */
@@ -28,18 +28,23 @@ struct marks_of {
     const char *path; /* of the log */
     ino_t inode;
     struct marks *marks;
+    const struct rights *rights; /* NULL: our own; else those that apply to ... */
+    const char *name;            /* ... this, which leads to `path` */
 };
 void marks_note(struct marks_cache *c, struct marks_of of, struct mark now);
-void marks_empty(struct marks_cache *c, struct marks_of of); /* the log was truncated */
-void marks_move(const char *path, ino_t from, ino_t to);     /* the text is in another file now */
+void marks_empty(struct marks_cache *c, struct marks_of of);   /* the log was truncated */
+void marks_move(const struct place *at, ino_t from, ino_t to); /* the text is in another file now */
 /* A new log takes the file of one that was deleted, and of what is in it nothing: in a quick log that is
  * cheaper than a file that is deleted and one that is made (ext4 passes by the inodes of the last five
  * seconds, one by one). */
-void marks_reuse(const char *path, ino_t from, ino_t to);
+void marks_reuse(const struct place *at, ino_t from, ino_t to);
 void marks_leave(struct marks_cache *c, struct marks *m); /* goes on elsewhere: lets go of the file */
 
-/* Reading: the marks of a log, in the order of offsets and of times, however it came to be. */
-struct mark *marks_read(const char *path, ino_t inode, int64_t size, size_t *n); /* NULL: none; free() */
+/* Reading: the marks of a log, in the order of offsets and of times, however it came to be. The index is in a
+ * directory of the app's user, maybe: not more of it is believed than a log of `size` bytes (-1: unknown) can
+ * have, and not more than 16 MiB of it are read. NULL: none; free() */
+enum { MARKS_MAX = 1 << 20 };
+struct mark *marks_read(const struct place *at, ino_t inode, int64_t size, size_t *n);
 /* How many marks stand at or before offset. */
 size_t marks_find(const struct mark *marks, size_t n, int64_t offset);
 /* The time of what stands at offset; -1: older than the first mark. */

@@ -174,7 +174,7 @@ struct tail **merge_run(const struct merge *m)
     struct stat *live = xcalloc(m->n + 1, sizeof(*live));
     int *errors = xcalloc(m->n + 1, sizeof(*errors));
     for (size_t i = 0; i < m->n; i++)
-        histories[i] = history_new(m->paths[i], &m->filters[i], m->until);
+        histories[i] = history_new(m->paths[i], m->rights ? m->rights[i] : NULL, &m->filters[i], m->until);
     if (m->lines != SIZE_MAX)
         go_back(m, histories);
     for (size_t i = 0; i < m->n; i++) {

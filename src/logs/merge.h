@@ -4,6 +4,7 @@
 
 struct merge {
     const char *const *paths;
+    const struct rights *const *rights; /* one a path; NULL, or one that is NULL: our own */
     size_t n;
     bool follow;                          /* the tails are wanted */
     size_t lines;                         /* the last so many of all of them together; SIZE_MAX: all */

@@ -49,7 +49,8 @@ static void note_times(const char *log, const char *file, const int64_t *times, 
     struct marks_cache *c = marks_cache_new();
     struct marks m = { .n = -1 };
     for (size_t i = 0; i < n; i++)
-        marks_note(c, (struct marks_of){ log, inode_of(file), &m }, (struct mark){ times[i], offsets[i] });
+        marks_note(c, (struct marks_of){ .path = log, .inode = inode_of(file), .marks = &m },
+                   (struct mark){ times[i], offsets[i] });
     marks_leave(c, &m);
     marks_cache_free(c);
 }
@@ -74,7 +75,7 @@ static void write_log(struct scene *s, int k)
             ino_t was = inode_of(path);
             squeeze(path);
             own_text gz = xasprintf("%s.gz", path);
-            marks_move(s->paths[k], was, inode_of(gz));
+            marks_move(&(struct place){ .dir = AT_FDCWD, .name = s->paths[k] }, was, inode_of(gz));
         }
     }
 }

@@ -190,6 +190,7 @@ static struct order order_of(enum order_type type, uint64_t stream, const struct
                            .stream = stream,
                            .path = xstrdup(to->path),
                            .rotate = to->rotate,
+                           .rights = rights_copy(to->rights),
                            .lines = to->formatted ? lines_new(&to->lines) : NULL };
 }
 

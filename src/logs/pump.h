@@ -46,9 +46,10 @@ void pump_use_transit(struct pump *p, const int fds[TRANSIT_FDS]);
 /* All streams that were adopted are added: from here on bytes flow. */
 void pump_begin(struct pump *p);
 
-/* Where a stream goes and how; the texts are copied. */
+/* Where a stream goes and how; the texts are copied, and the rights. */
 struct pump_target {
     const char *path;
+    const struct rights *rights; /* of the app's user; NULL: the daemon's own (logs/place.h) */
     struct rotate_rules rotate;
     bool formatted;
     struct lines_rules lines;

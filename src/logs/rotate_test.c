@@ -10,18 +10,18 @@
 #include "base/unit.h"
 #include "logs/names.h"
 
-struct place {
+struct scene {
     char dir[32], *log;
 };
 
-static void place_init(struct place *p)
+static void scene_init(struct scene *p)
 {
     strcpy(p->dir, "/tmp/velos-rotate-XXXXXX");
     check(mkdtemp(p->dir) != NULL);
     p->log = path_join(p->dir, "a.log");
 }
 
-static void place_done(struct place *p)
+static void scene_done(struct scene *p)
 {
     own_text command = xasprintf("rm -rf %s", p->dir);
     check_int(system(command), 0);
@@ -29,7 +29,7 @@ static void place_done(struct place *p)
 }
 
 /* "a.log=5 a.log.1=4 a.log.2.gz=3": files and what is in them. */
-static void put_files(const struct place *p, const char *files)
+static void put_files(const struct scene *p, const char *files)
 {
     own_strv words = NULL;
     struct err e;
@@ -48,7 +48,7 @@ static int by_name(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-static char *list_files(const struct place *p)
+static char *list_files(const struct scene *p)
 {
     own_strv names = NULL;
     own_buf out = { 0 };
@@ -104,17 +104,19 @@ TEST(rotations)
 {
     ino_t spare;
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        struct place p;
+        struct scene p;
         int trash = 0;
         struct rotate r = { -1 };
         struct rotate_rules rules = { 1, rows[i].keep, false };
-        place_init(&p);
+        scene_init(&p);
         check_row(i);
         put_files(&p, rows[i].before);
-        check_int(rotate_run(p.log, &r, &rules, &(struct rotate_trash){ on_trash, &trash }, &spare), 0);
+        check_int(rotate_run(&(struct place){ .dir = AT_FDCWD, .name = p.log }, &r, &rules,
+                             &(struct rotate_trash){ on_trash, &trash }, &spare),
+                  0);
         own_text after = list_files(&p);
         check_text(after, rows[i].after);
-        place_done(&p);
+        scene_done(&p);
     }
 }
 
@@ -122,11 +124,11 @@ TEST(rotations)
 TEST(in_a_row)
 {
     ino_t spare;
-    struct place p;
+    struct scene p;
     int trash = 0;
     struct rotate r = { -1 };
     struct rotate_rules rules = { 1, 3, false };
-    place_init(&p);
+    scene_init(&p);
     for (int i = 1; i <= 6; i++) {
         own_text file = xasprintf("a.log=%d", i);
         put_files(&p, file);
@@ -134,12 +136,14 @@ TEST(in_a_row)
             own_text second = names_archive(p.log, 2, false);
             check_int(unlink(second), 0);
         }
-        check_int(rotate_run(p.log, &r, &rules, &(struct rotate_trash){ on_trash, &trash }, &spare), 0);
+        check_int(rotate_run(&(struct place){ .dir = AT_FDCWD, .name = p.log }, &r, &rules,
+                             &(struct rotate_trash){ on_trash, &trash }, &spare),
+                  0);
     }
     own_text after = list_files(&p);
     check_text(after, "a.log.1=6 a.log.2=5 a.log.3=4");
     check_int(trash, 1 + 1);
-    place_done(&p);
+    scene_done(&p);
 }
 
 /* Killed after any number of its steps, the next one brings it to the same end, but for the steps' own order.
@@ -148,11 +152,11 @@ TEST(interrupted)
 {
     ino_t spare;
     for (int steps = 0; steps <= 4; steps++) {
-        struct place p;
+        struct scene p;
         int trash = 0;
         struct rotate r = { -1 };
         struct rotate_rules rules = { 1, 5, false };
-        place_init(&p);
+        scene_init(&p);
         check_row((size_t)steps);
         put_files(&p, "a.log=4 a.log.1=3 a.log.2=2 a.log.3=1");
         for (int i = 0; i < steps; i++) { /* 3 -> 4, 2 -> 3, 1 -> 2, a.log -> 1 */
@@ -162,22 +166,24 @@ TEST(interrupted)
         }
         if (steps == 4)
             put_files(&p, "a.log=5"); /* made by the daemon that came next, and full in turn */
-        check_int(rotate_run(p.log, &r, &rules, &(struct rotate_trash){ on_trash, &trash }, &spare), 0);
+        check_int(rotate_run(&(struct place){ .dir = AT_FDCWD, .name = p.log }, &r, &rules,
+                             &(struct rotate_trash){ on_trash, &trash }, &spare),
+                  0);
         own_text after = list_files(&p);
         check_text(after, steps == 4 ? "a.log.1=5 a.log.2=4 a.log.3=3 a.log.4=2 a.log.5=1"
                                      : "a.log.1=4 a.log.2=3 a.log.3=2 a.log.4=1");
-        place_done(&p);
+        scene_done(&p);
     }
 }
 
 TEST(indexes_go_with_their_files)
 {
     ino_t spare;
-    struct place p;
+    struct scene p;
     struct stat st;
     int trash = 0;
     struct rotate r = { -1 };
-    place_init(&p);
+    scene_init(&p);
     put_files(&p, "a.log=x a.log.1=y a.log.2=z .a.log.99.idx=orphan aa.log=q .aa.log.98.idx=other");
     own_text old = names_archive(p.log, 2, false);
     check_int(stat(old, &st), 0);
@@ -185,25 +191,26 @@ TEST(indexes_go_with_their_files)
     put_files(&p, "dummy=1");
     own_text command = xasprintf("touch %s", index);
     check_int(system(command), 0);
-    check_int(rotate_run(p.log, &r, &(struct rotate_rules){ 1, 2, false },
-                         &(struct rotate_trash){ on_trash, &trash }, &spare),
+    check_int(rotate_run(&(struct place){ .dir = AT_FDCWD, .name = p.log }, &r,
+                         &(struct rotate_rules){ 1, 2, false }, &(struct rotate_trash){ on_trash, &trash },
+                         &spare),
               0);
     check_int(spare, st.st_ino); /* the new log's, if it wants it */
     check_int(unlink(index), 0);
     own_text after = list_files(&p);
     check_text(after, ".aa.log.98.idx=other a.log.1=x a.log.2=y aa.log=q dummy=1");
-    place_done(&p);
+    scene_done(&p);
 }
 
 /* keep was lowered while the log was open. */
 TEST(one_index_alone_is_left_over)
 {
-    struct place p;
+    struct scene p;
     struct stat st[4];
     int trash = 0;
     ino_t spare;
     struct rotate r = { 3 };
-    place_init(&p);
+    scene_init(&p);
     put_files(&p, "a.log=x a.log.1=y a.log.2=z a.log.3=v");
     for (int i = 1; i <= 3; i++) {
         own_text archive = names_archive(p.log, i, false);
@@ -212,49 +219,54 @@ TEST(one_index_alone_is_left_over)
         own_text command = xasprintf("touch %s", index);
         check_int(system(command), 0);
     }
-    check_int(rotate_run(p.log, &r, &(struct rotate_rules){ 1, 1, false },
-                         &(struct rotate_trash){ on_trash, &trash }, &spare),
+    check_int(rotate_run(&(struct place){ .dir = AT_FDCWD, .name = p.log }, &r,
+                         &(struct rotate_rules){ 1, 1, false }, &(struct rotate_trash){ on_trash, &trash },
+                         &spare),
               0);
     check_int(spare, st[3].st_ino);
     own_text index = names_index(p.log, spare);
     check_int(unlink(index), 0);
     own_text after = list_files(&p);
     check_text(after, "a.log.1=x");
-    place_done(&p);
+    scene_done(&p);
 }
 
 TEST(flush_deletes_archives_alone)
 {
-    struct place p;
+    struct scene p;
     int trash = 0;
     struct rotate r = { 2 };
-    place_init(&p);
+    scene_init(&p);
     put_files(&p, "a.log=x a.log.1=yy a.log.2.gz=zzz a.log.7=v .a.log.gz-part=w aa.log.1=q");
-    check_int(rotate_delete_all(p.log, &r, &(struct rotate_trash){ on_trash, &trash }), 6);
+    check_int(rotate_delete_all(&(struct place){ .dir = AT_FDCWD, .name = p.log }, &r,
+                                &(struct rotate_trash){ on_trash, &trash }),
+              6);
     own_text after = list_files(&p);
     check_text(after, "a.log=x aa.log.1=q");
     check_int(r.count, 0);
-    place_done(&p);
+    scene_done(&p);
 }
 
 /* A folder that nobody may write to: the file is still there, and so is all of it. */
 TEST(refused)
 {
     ino_t spare;
-    struct place p;
+    struct scene p;
     int trash = 0;
     struct rotate r = { -1 };
-    place_init(&p);
+    scene_init(&p);
     put_files(&p, "a.log.1=y");
-    check(rotate_run(p.log, &r, &(struct rotate_rules){ 1, 3, false },
-                     &(struct rotate_trash){ on_trash, &trash }, &spare) < 0);
+    check(rotate_run(&(struct place){ .dir = AT_FDCWD, .name = p.log }, &r,
+                     &(struct rotate_rules){ 1, 3, false }, &(struct rotate_trash){ on_trash, &trash },
+                     &spare) < 0);
     put_files(&p, "a.log=x");
-    check_int(rotate_run(p.log, &r, &(struct rotate_rules){ 1, 3, false },
-                         &(struct rotate_trash){ on_trash, &trash }, &spare),
+    check_int(rotate_run(&(struct place){ .dir = AT_FDCWD, .name = p.log }, &r,
+                         &(struct rotate_rules){ 1, 3, false }, &(struct rotate_trash){ on_trash, &trash },
+                         &spare),
               0);
     own_text after = list_files(&p);
     check_text(after, "a.log.1=x a.log.2=y");
-    place_done(&p);
+    scene_done(&p);
 }
 
 UNIT_MAIN()

@@ -9,6 +9,7 @@
 
 #include "logs/gzip.h"
 #include "logs/names.h"
+#include "logs/target.h"
 #include "os/filetime.h"
 
 enum {
@@ -16,11 +17,11 @@ enum {
     REST_US = 1000, /* what the pump lets lines gather */
 };
 
-static bool open_one(struct segment *s, const char *path, int number, bool gz)
+static bool open_one(struct segment *s, const struct place *at, int number, bool gz)
 {
     struct stat st;
-    own_text name = number ? names_archive(path, number, gz) : xstrdup(path);
-    own_fd fd = open(name, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    own_text name = number ? names_archive(at->name, number, gz) : xstrdup(at->name);
+    own_fd fd = openat(at->dir, name, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC | at->open_flags);
     if (fd < 0 || fstat(fd, &st) < 0)
         return false;
     if (!S_ISREG(st.st_mode)) {
@@ -40,9 +41,29 @@ static bool open_one(struct segment *s, const char *path, int number, bool gz)
 }
 
 /* Uncompressed first: while an archive is being replaced both are there. */
+bool segment_open_as(struct segment *s, const struct rights *rights, const char *name, const char *path,
+                     int number)
+{
+    struct place at;
+    if (target_is_borrowed(path)) {
+        errno = ENOENT;
+        return false;
+    }
+    if (place_enter(&at, rights, name, path) < 0)
+        return false;
+    bool opened =
+        open_one(s, &at, number, false) || (number && errno == ENOENT && open_one(s, &at, number, true));
+    place_end(&at);
+    if (opened && rights) {
+        s->rights = rights;
+        s->name = xstrdup(name);
+    }
+    return opened;
+}
+
 bool segment_open(struct segment *s, const char *path, int number)
 {
-    return open_one(s, path, number, false) || (number && errno == ENOENT && open_one(s, path, number, true));
+    return segment_open_as(s, NULL, path, path, number);
 }
 
 void segment_close(struct segment *s)
@@ -51,6 +72,7 @@ void segment_close(struct segment *s)
         close(s->fd);
     s->inflater = inflater_free(s->inflater);
     free(s->marks);
+    free(s->name);
     *s = SEGMENT_NONE;
 }
 
@@ -78,8 +100,12 @@ static void need_marks(struct segment *s, const char *path)
 {
     if (s->has_marks)
         return;
+    struct place at;
     s->has_marks = true;
-    s->marks = marks_read(path, s->inode, s->gz ? INT64_MAX : s->size, &s->n_marks);
+    if (place_enter(&at, s->rights, s->name, path) < 0)
+        return;
+    s->marks = marks_read(&at, s->inode, s->gz ? -1 : s->size, &s->n_marks);
+    place_end(&at);
 }
 
 int64_t segment_time(struct segment *s, const char *path, int64_t offset)

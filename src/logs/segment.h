@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "logs/marks.h"
+#include "logs/place.h"
 
 struct inflater;
 struct segment {
@@ -18,12 +19,18 @@ struct segment {
     struct inflater *inflater;
     struct mark *marks;
     size_t n_marks;
-    bool has_marks; /* they were looked for */
+    bool has_marks;              /* they were looked for */
+    const struct rights *rights; /* NULL: our own; whose owner outlives this */
+    char *name;                  /* ... of the log, which they apply to */
 };
 #define SEGMENT_NONE ((struct segment){ .fd = -1 })
 
-/* Regular files alone: an app may log to /dev/null or into a pipe. False and errno; ENOENT: there is none. */
+/* Regular files alone: an app may log to /dev/null or into a pipe, and what is behind the name of a
+ * descriptor is not the log (logs/target.h). False and errno; ENOENT: there is none. */
 bool segment_open(struct segment *s, const char *path, int number);
+/* ... by a log's name, which leads to `path`, with these rights. */
+bool segment_open_as(struct segment *s, const struct rights *rights, const char *name, const char *path,
+                     int number);
 void segment_close(struct segment *s);
 bool segment_is_open(const struct segment *s);
 

@@ -8,6 +8,7 @@
 
 #include "base/list.h"
 #include "logs/marks.h"
+#include "logs/place.h"
 #include "logs/rotate.h"
 
 /* What is worth a word in the daemon's log, once a file and kind. */
@@ -26,6 +27,8 @@ struct sink {
     int refs;
     int16_t error;    /* errno of the trouble we are in, or 0 */
     bool plain : 1;   /* a regular file, written at `offset`; else a FIFO or device, written as it comes */
+    bool device : 1;  /* a terminal, /dev/null, our own standard output: it has no archives */
+    bool blocks : 1;  /* others share its flags: a write may block (sink_is_ready) */
     bool missing : 1; /* its name was gone at the last look */
     bool compressing : 1;   /* one of its archives is, or is to be */
     bool rotated_since : 1; /* ... that was asked for */
@@ -41,9 +44,10 @@ struct sink {
     int64_t looked_at, retry_at, stuck_at; /* mono ms; stuck_at: no room since, 0: there is */
     struct rotate_rules rules;
     struct marks marks;
+    struct rights *rights; /* of the app's user; NULL: our own. Those of the first stream that came */
     char *file;  /* where it is: `path`, or what that is a link to (logs/target.h), as it was when it was
                     opened */
-    char path[]; /* its name: streams that have the same one share it */
+    char path[]; /* its name: streams that have the same one share it, if they have the same rights there */
 };
 
 /* What sinks use and tell. */
@@ -56,11 +60,15 @@ struct sink_env {
     int64_t now_us, now_ms; /* wall, mono: read once a round */
 };
 
-struct sink *sink_new(const char *path, const struct rotate_rules *rules);
+struct sink *sink_new(const char *path, const struct rotate_rules *rules, const struct rights *rights);
+/* The streams of two users share a file where only root can change its path; elsewhere each has it with the
+ * rights of its own. */
+bool sink_is_shared_with(const struct sink *s, const struct rights *rights);
 struct sink *sink_free(struct sink_env *env, struct sink *s);
 void sink_set_rules(struct sink *s, const struct rotate_rules *rules);
+void sink_set_rights(struct sink *s, const struct rights *rights);
 
-bool sink_open(struct sink *s); /* false and errno */
+bool sink_open(struct sink_env *env, struct sink *s); /* false and errno */
 /* Once a turn: is the file still what and where it was? */
 void sink_look(struct sink_env *env, struct sink *s);
 /* Closes and opens by name. False and errno: the old file is still written. */
@@ -75,5 +83,7 @@ void sink_failed(struct sink_env *env, struct sink *s, int error);
  * is full and no line ends there: only the rest of that line may go in. */
 int64_t sink_room(struct sink_env *env, struct sink *s, bool *at_line);
 bool sink_rotate(struct sink_env *env, struct sink *s); /* true: what is written now is another file */
+/* A write of what sink_room() says does not block. False and EAGAIN. */
+bool sink_is_ready(const struct sink *s);
 bool sink_ends_line(const struct sink *s);
 void sink_mark(struct sink_env *env, struct sink *s);

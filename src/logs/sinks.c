@@ -13,14 +13,19 @@ void sinks_done(struct sinks *all)
     map_done(&all->by_path);
 }
 
-struct sink *sinks_find(const struct sinks *all, const char *path)
+static bool is_it(const struct sink *s, const char *path, const struct rights *rights)
+{
+    return strcmp(s->path, path) == 0 && sink_is_shared_with(s, rights);
+}
+
+struct sink *sinks_find(const struct sinks *all, const char *path, const struct rights *rights)
 {
     struct sink *found = map_get(&all->by_path, map_text_key(path));
-    if (!found || strcmp(found->path, path) == 0)
+    if (!found || is_it(found, path, rights))
         return found;
-    list_each (l, &all->all) { /* two paths with one key */
+    list_each (l, &all->all) { /* two with one key */
         struct sink *s = container_of(l, struct sink, link);
-        if (strcmp(s->path, path) == 0)
+        if (is_it(s, path, rights))
             return s;
     }
     return NULL;

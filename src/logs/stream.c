@@ -170,6 +170,8 @@ static ssize_t write_raw(struct flow *f, struct stream *st, int fd, size_t most)
         return drop_torn(f, st, fd);
     if (s->error && !end_line(st))
         return (ssize_t)failed(f, st, fd, errno);
+    if (!sink_is_ready(s))
+        return (ssize_t)failed(f, st, fd, errno);
     sink_mark(&f->env, s);
     ssize_t n = os_pump(fd, s->fd, &s->offset, most, &file_failed);
     if (n < 0 && file_failed)
@@ -303,7 +305,7 @@ static size_t move_all_raw(struct flow *f, struct stream *st)
 static bool write_all(struct sink *s, const char *bytes, size_t n)
 {
     if (!s->plain)
-        return write(s->fd, bytes, n) > 0;
+        return sink_is_ready(s) && write(s->fd, bytes, n) > 0;
     for (size_t done = 0; done < n;) {
         ssize_t w = pwrite(s->fd, bytes + done, n - done, (off_t)(s->offset + (int64_t)done));
         if (w < 0 && errno != EINTR)

@@ -17,6 +17,7 @@ enum {
 struct tail {
     char *path,
         *file; /* its name, and where that leads (logs/target.h), looked up when a file is looked for */
+    const struct rights *rights;
     struct segment now; /* none: not there, or not there yet */
     int64_t at;         /* the next byte to read */
     struct buf part;    /* read already, from `given` on not given out yet */
@@ -27,11 +28,22 @@ struct tail {
     int error; /* errno, or 0 */
 };
 
-struct tail *tail_new(const char *path)
+static void find_file(struct tail *t)
+{
+    struct place at;
+    bool may = place_begin(&at, t->rights, t->path) == 0;
+    free(t->file);
+    t->file = may ? target_of(at.name) : xstrdup(t->path);
+    if (may)
+        place_end(&at);
+}
+
+struct tail *tail_new(const char *path, const struct rights *rights)
 {
     struct tail *t = xnew(struct tail);
     t->path = xstrdup(path);
-    t->file = target_of(path);
+    t->rights = rights;
+    find_file(t);
     t->now = SEGMENT_NONE;
     return t;
 }
@@ -89,7 +101,7 @@ void tail_start(struct tail *t, struct segment *take_segment, int64_t offset)
 void tail_seek(struct tail *t, size_t lines)
 {
     struct segment s = SEGMENT_NONE;
-    if (!segment_open(&s, t->file, 0))
+    if (!segment_open_as(&s, t->rights, t->path, t->file, 0))
         return;
     int64_t start = segment_end(&s);
     if (start < s.size && lines)
@@ -106,17 +118,21 @@ void tail_seek(struct tail *t, size_t lines)
 
 /* Which file comes next. */
 
-static void find_file(struct tail *t)
+static bool find(const struct tail *t, const char *name, struct stat *st)
 {
-    free(t->file);
-    t->file = target_of(t->path);
+    struct place at;
+    if (place_begin(&at, t->rights, t->path) < 0)
+        return false;
+    bool found = stat(name, st) == 0;
+    place_end(&at);
+    return found;
 }
 
 static bool is_number(const struct tail *t, int number, bool gz)
 {
     struct stat st;
     own_text name = number ? names_archive(t->file, number, gz) : xstrdup(t->file);
-    return stat(name, &st) == 0 && st.st_ino == t->now.inode && st.st_dev == t->now.dev;
+    return find(t, name, &st) && st.st_ino == t->now.inode && st.st_dev == t->now.dev;
 }
 
 /* It was compressed while we read it: the new file is as old as ours was. */
@@ -124,14 +140,14 @@ static bool is_number_compressed(const struct tail *t, int number)
 {
     struct stat st;
     own_text name = names_archive(t->file, number, true);
-    return !t->now.gz && stat(name, &st) == 0 && os_filetime_ns(&st) / 1000 == t->now.modified;
+    return !t->now.gz && find(t, name, &st) && os_filetime_ns(&st) / 1000 == t->now.modified;
 }
 
 static bool exists(const struct tail *t, int number, struct stat *st)
 {
     own_text plain = names_archive(t->file, number, false);
     own_text gz = names_archive(t->file, number, true);
-    return stat(plain, st) == 0 || stat(gz, st) == 0;
+    return find(t, plain, st) || find(t, gz, st);
 }
 
 /* The number of the file we hold: archives move up, never down. -1: it is gone. */
@@ -173,7 +189,7 @@ static void refresh_modified(struct tail *t)
 
 static bool open_segment(struct tail *t, struct segment *s, int number)
 {
-    bool opened = segment_open(s, t->file, number);
+    bool opened = segment_open_as(s, t->rights, t->path, t->file, number);
     if (!opened && errno != ENOENT)
         t->error = errno;
     return opened;

@@ -10,7 +10,8 @@
 struct tail;
 typedef void tail_line(void *arg, const char *line, size_t n); /* without its newline */
 
-struct tail *tail_new(const char *path); /* opens nothing yet: the file may come later */
+/* Opens nothing yet: the file may come later. The rights (NULL: our own) outlive it. */
+struct tail *tail_new(const char *path, const struct rights *rights);
 struct tail *tail_free(struct tail *t);
 bool tail_reads(const struct tail *t, const struct stat *file); /* just now */
 bool tail_was_outrun(const struct tail *t); /* files were deleted before it came to them */

@@ -11,20 +11,20 @@
 #include "logs/history.h"
 
 /* A folder of its own for each test, with one log file in it. */
-struct place {
+struct scene {
     char dir[32];
     char *path;
 };
 
-static struct place place_new(void)
+static struct scene place_new(void)
 {
-    struct place p = { .dir = "/tmp/velos-tail-XXXXXX" };
+    struct scene p = { .dir = "/tmp/velos-tail-XXXXXX" };
     check(mkdtemp(p.dir));
     p.path = path_join(p.dir, "x.log");
     return p;
 }
 
-static void place_done(struct place *p)
+static void scene_done(struct scene *p)
 {
     own_text command = xasprintf("rm -rf %s", p->dir);
     check_int(system(command), 0);
@@ -87,21 +87,21 @@ TEST(last_lines)
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         check_row(i);
-        struct place p = place_new();
+        struct scene p = place_new();
         add(p.path, rows[i].text);
-        struct tail *t = tail_new(p.path);
+        struct tail *t = tail_new(p.path, NULL);
         tail_seek(t, rows[i].lines);
         check_read(t, rows[i].whole);
         check_flush(t, rows[i].part);
         tail_free(t);
-        place_done(&p);
+        scene_done(&p);
     }
 }
 
 /* Lines that lie across the blocks the search reads backwards in. */
 TEST(last_lines_of_a_large_file)
 {
-    struct place p = place_new();
+    struct scene p = place_new();
     own_buf text = { 0 };
     for (int i = 0; i < 50000; i++)
         buf_addf(&text, "line number %d\n", i);
@@ -110,7 +110,7 @@ TEST(last_lines_of_a_large_file)
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         check_row(i);
         size_t from = 50000 - MIN(rows[i], (size_t)50000);
-        struct tail *t = tail_new(p.path);
+        struct tail *t = tail_new(p.path, NULL);
         own_buf got = { 0 };
         own_buf want = { 0 };
         for (size_t n = from; n < 50000; n++)
@@ -121,23 +121,23 @@ TEST(last_lines_of_a_large_file)
         check_text(got.data, want.data);
         tail_free(t);
     }
-    place_done(&p);
+    scene_done(&p);
 }
 
 /* Between the look at what there is and the following. */
 static void check_news(const char *before, const char *then, const char *want)
 {
-    struct place p = place_new();
+    struct scene p = place_new();
     const struct segment_filter all = { 0 };
     if (before)
         add(p.path, before);
-    struct history *h = history_new(p.path, &all, INT64_MAX);
+    struct history *h = history_new(p.path, NULL, &all, INT64_MAX);
     add(p.path, then);
     struct tail *t = history_tail(h);
     check_read(t, want);
     tail_free(t);
     history_free(h);
-    place_done(&p);
+    scene_done(&p);
 }
 
 TEST(what_comes_before_the_following_begins_is_not_missed)
@@ -150,8 +150,8 @@ TEST(what_comes_before_the_following_begins_is_not_missed)
 
 TEST(follows_what_is_written)
 {
-    struct place p = place_new();
-    struct tail *t = tail_new(p.path);
+    struct scene p = place_new();
+    struct tail *t = tail_new(p.path, NULL);
     check_read(t, ""); /* not there yet */
     add(p.path, "a\nb");
     check_read(t, "a;");
@@ -159,16 +159,16 @@ TEST(follows_what_is_written)
     add(p.path, "c\nd\n");
     check_read(t, "bc;d;");
     tail_free(t);
-    place_done(&p);
+    scene_done(&p);
 }
 
 TEST(follows_over_rotations)
 {
-    struct place p = place_new();
+    struct scene p = place_new();
     own_text one = xasprintf("%s.1", p.path);
     own_text two = xasprintf("%s.2", p.path);
     own_text three = xasprintf("%s.3", p.path);
-    struct tail *t = tail_new(p.path);
+    struct tail *t = tail_new(p.path, NULL);
     add(p.path, "a\n");
     check_read(t, "a;");
 
@@ -187,13 +187,13 @@ TEST(follows_over_rotations)
     add(p.path, "g\n");
     check_read(t, "e;f;g;");
     tail_free(t);
-    place_done(&p);
+    scene_done(&p);
 }
 
 TEST(follows_over_truncation_and_deletion)
 {
-    struct place p = place_new();
-    struct tail *t = tail_new(p.path);
+    struct scene p = place_new();
+    struct tail *t = tail_new(p.path, NULL);
     add(p.path, "first\nsecond\npar");
     check_read(t, "first;second;");
     check_int(truncate(p.path, 0), 0);
@@ -210,12 +210,12 @@ TEST(follows_over_truncation_and_deletion)
     add(p.path, "last\n");
     check_read(t, "unfinished;last;");
     tail_free(t);
-    place_done(&p);
+    scene_done(&p);
 }
 
 TEST(only_regular_files)
 {
-    struct tail *t = tail_new("/dev/zero");
+    struct tail *t = tail_new("/dev/zero", NULL);
     tail_seek(t, 3);
     check_read(t, "");
     tail_free(t);
@@ -254,29 +254,29 @@ TEST(a_long_line_is_given_out_in_pieces)
                                    2 * SEGMENT_PIECE,    3 << 20,       (3 << 20) + 12345,
                                    SEGMENT_PIECE + 65537 };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        struct place p = place_new();
+        struct scene p = place_new();
         own_buf want = { 0 };
         check_row(i);
         buf_adds(&want, "before\n");
         buf_fill(&want, 'x', rows[i]);
         buf_adds(&want, "\nafter\n");
         append(p.path, want.data, want.len);
-        struct tail *t = tail_new(p.path);
+        struct tail *t = tail_new(p.path, NULL);
         check_together(t, want.data, want.len);
         tail_free(t);
-        place_done(&p);
+        scene_done(&p);
     }
 }
 
 TEST(a_piece_ends_with_a_character)
 {
-    struct place p = place_new();
+    struct scene p = place_new();
     struct tail_at at;
     own_buf text = { 0 };
     buf_fill(&text, 'x', SEGMENT_PIECE - 2);
     buf_adds(&text, "\xf0\x9f\x90\x88 cat\n");
     append(p.path, text.data, text.len);
-    struct tail *t = tail_new(p.path);
+    struct tail *t = tail_new(p.path, NULL);
     check(tail_next(t, &at));
     check_int(at.n, SEGMENT_PIECE - 2);
     check(at.goes_on);
@@ -284,16 +284,16 @@ TEST(a_piece_ends_with_a_character)
     check_int(at.n, 8);
     check(at.continues && !at.goes_on);
     tail_free(t);
-    place_done(&p);
+    scene_done(&p);
 }
 
 TEST(the_rest_of_a_long_line_can_be_left_out)
 {
-    struct place p = place_new();
+    struct scene p = place_new();
     struct tail_at at;
     add_long(p.path, 'x', 5 << 20);
     add(p.path, "next\n");
-    struct tail *t = tail_new(p.path);
+    struct tail *t = tail_new(p.path, NULL);
     check(tail_next(t, &at) && at.goes_on);
     tail_skip_line(t);
     check(tail_next(t, &at));
@@ -303,17 +303,17 @@ TEST(the_rest_of_a_long_line_can_be_left_out)
     add(p.path, "last\n");
     check_read(t, "last;");
     tail_free(t);
-    place_done(&p);
+    scene_done(&p);
 }
 
 /* A file may be full in the middle of a line: it goes on in the next one. */
 TEST(a_line_that_a_rotation_cut_is_one)
 {
-    struct place p = place_new();
+    struct scene p = place_new();
     own_text one = xasprintf("%s.1", p.path);
     own_text two = xasprintf("%s.2", p.path);
     struct tail_at at;
-    struct tail *t = tail_new(p.path);
+    struct tail *t = tail_new(p.path, NULL);
     add(p.path, "first\nbegin");
     check_read(t, "first;");
     check_int(rename(p.path, one), 0);
@@ -335,7 +335,7 @@ TEST(a_line_that_a_rotation_cut_is_one)
     check(tail_next(t, &at));
     check(!at.continues);
     tail_free(t);
-    place_done(&p);
+    scene_done(&p);
 }
 
 static bool begins_with_x(void *arg, const char *line, size_t n)
@@ -347,7 +347,7 @@ static bool begins_with_x(void *arg, const char *line, size_t n)
 /* Back over long lines: found where they begin, judged by their first piece, plain and compressed. */
 TEST(going_back_over_long_lines)
 {
-    struct place p = place_new();
+    struct scene p = place_new();
     own_text gz = xasprintf("%s.1", p.path);
     static const int64_t sizes[] = { 10, 5 << 20, (1 << 20) + 1, 3, 2 << 20 };
     int64_t starts[ARRAY_LEN(sizes)], at = 0;
@@ -373,16 +373,16 @@ TEST(going_back_over_long_lines)
         check_int(longest, SEGMENT_PIECE);
         segment_close(&s);
     }
-    place_done(&p);
+    scene_done(&p);
 }
 
 /* Its turn comes again when there is a descriptor for it. */
 TEST(no_descriptor_is_left)
 {
-    struct place p = place_new();
+    struct scene p = place_new();
     own_text one = xasprintf("%s.1", p.path);
     struct rlimit was, none;
-    struct tail *t = tail_new(p.path);
+    struct tail *t = tail_new(p.path, NULL);
     add(p.path, "a\n");
     check_read(t, "a;");
     check_int(rename(p.path, one), 0);
@@ -397,13 +397,13 @@ TEST(no_descriptor_is_left)
     check_read(t, "b;");
     check_int(tail_error(t), 0);
     tail_free(t);
-    place_done(&p);
+    scene_done(&p);
 }
 
 TEST(the_rest_is_one_line)
 {
-    struct place p = place_new();
-    struct tail *t = tail_new(p.path);
+    struct scene p = place_new();
+    struct tail *t = tail_new(p.path, NULL);
     struct tail_at at;
     add(p.path, "a\nb\nc");
     check(tail_next(t, &at));
@@ -412,7 +412,7 @@ TEST(the_rest_is_one_line)
     check(tail_rest(t, &at));
     check_int(at.n, 1);
     tail_free(t);
-    place_done(&p);
+    scene_done(&p);
 }
 
 UNIT_MAIN()

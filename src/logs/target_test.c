@@ -25,14 +25,38 @@ static const struct {
     { "loop", "loop", NULL },
     { "to-loop", "loop", NULL },
     { "device", "/dev/null", "/dev/null" },
-    { "pipe", "/proc/self/fd/0", NULL },
+    { "pipe", "/proc/self/fd/0", "/dev/fd/0" }, /* never what is behind it, be it a file */
+    { "stdout", "/dev/stdout", "/dev/stdout" },
+    { "stdout-twice", "stdout", "/dev/stdout" },
+    { "stdout-by-number", "/dev/fd/1", "/dev/stdout" },
+    { "stdout-of-proc", "/proc/self/fd/1", "/dev/stdout" },
+    { "stdout-of-thread", "/proc/thread-self/fd/1", "/dev/stdout" },
+    { "stdout-by-dots", "../../dev/./stdout", "/dev/stdout" },
+    { "stderr", "../../proc/self/fd/2", "/dev/stderr" },
+    { "by-linked-folder", "fds/1", "/dev/stdout" },
 };
+
+TEST(descriptors)
+{
+    check_int(target_fd("/dev/stdout"), 1);
+    check_int(target_fd("/dev/stderr"), 2);
+    check_int(target_fd("/proc/self/fd/17"), 17);
+    check_int(target_fd("/dev/fd/x"), TARGET_NO_FD);
+    check_int(target_fd("/dev/fd/1/2"), TARGET_NO_FD);
+    check_int(target_fd("/dev/null"), TARGET_NO_FD);
+    check_int(target_fd("/tmp"), TARGET_NO_FD);
+    check(target_is_borrowed("/dev/stdout"));
+    check(target_is_borrowed("/proc/1/fd/1"));
+    check(!target_is_borrowed("/dev/null"));
+    check(!target_is_borrowed("/process.log"));
+}
 
 TEST(targets)
 {
     char dir[] = "/tmp/velos-target-XXXXXX";
     check(mkdtemp(dir));
-    own_text make = xasprintf("cd %s && mkdir real && : >real/file && ln -s real folder", dir);
+    own_text make =
+        xasprintf("cd %s && mkdir real && : >real/file && ln -s real folder && ln -s /proc/self/fd fds", dir);
     check_int(system(make), 0);
     int fds[2];
     check_int(pipe(fds), 0);

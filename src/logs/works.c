@@ -100,17 +100,16 @@ static void await_room(struct works *w, struct sink *s)
         os_ready_add(w->ready, s->fd, OS_READY_OUT, (char *)s + 1);
 }
 
-static struct sink *sink_get(struct works *w, const char *path, const struct rotate_rules *rules,
-                             enum pump_need need)
+static struct sink *sink_get(struct works *w, const struct order *o, enum pump_need need)
 {
-    struct sink *s = sinks_find(&w->sinks, path);
+    struct sink *s = sinks_find(&w->sinks, o->path, o->rights);
     if (s) {
         s->refs++;
-        sink_set_rules(s, rules);
+        sink_set_rules(s, &o->rotate);
         return s;
     }
-    s = sink_new(path, rules);
-    if (!sink_open(s)) {
+    s = sink_new(o->path, &o->rotate, o->rights);
+    if (!sink_open(&w->flow.env, s)) {
         sink_failed(&w->flow.env, s, errno);
         if (need == PUMP_OR_FAIL) {
             int why = errno;
@@ -139,7 +138,7 @@ static void compress(struct works *w, struct sink *s)
     if (!s->rules.compress || !s->plain || s->compressing)
         return;
     s->compressing = true;
-    janitor_compress(w->janitor, s->file);
+    janitor_compress(w->janitor, s->file, s->path, s->rights);
 }
 
 /* One that is too large from before is rotated now, and so is one whose rotation was interrupted. */
@@ -218,29 +217,39 @@ static void tell_dropped(struct works *w)
             tell_one(w, w->streams.slots[i].value);
 }
 
-static bool has_inode(const char *path, ino_t inode)
+static bool has_inode(const struct place *at, const char *name, ino_t inode)
 {
     struct stat st;
-    return lstat(path, &st) == 0 && st.st_ino == inode;
+    return fstatat(at->dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_ino == inode;
 }
 
 /* The archive may have moved on meanwhile, or be gone. False: it is as it was. */
-static bool place_compressed(const char *path, int keep, const struct janitor_done *done)
+static bool place_there(const struct place *at, int keep, const struct janitor_done *done)
 {
     struct stat was;
-    own_text part = names_part(path);
-    int number = fstat(done->fd, &was) == 0 ? rotate_find(path, keep, was.st_ino) : 0;
-    own_text plain = names_archive(path, number, false);
-    own_text gz = names_archive(path, number, true);
-    if (!number || !has_inode(part, done->is)) {
-        unlink(part);
+    own_text part = names_part(at->name);
+    int number = fstat(done->fd, &was) == 0 ? rotate_find(at, keep, was.st_ino) : 0;
+    own_text plain = names_archive(at->name, number, false);
+    own_text gz = names_archive(at->name, number, true);
+    if (!number || !has_inode(at, part, done->is)) {
+        unlinkat(at->dir, part, 0);
         return false;
     }
-    marks_move(path, was.st_ino, done->is);
-    if (rename(part, gz) < 0)
+    marks_move(at, was.st_ino, done->is);
+    if (renameat(at->dir, part, at->dir, gz) < 0)
         return false;
-    unlink(plain);
+    unlinkat(at->dir, plain, 0);
     return true;
+}
+
+static bool place_compressed(int keep, const struct janitor_done *done)
+{
+    struct place at;
+    if (place_enter(&at, done->rights, done->name, done->path) < 0)
+        return false;
+    bool placed = place_there(&at, keep, done);
+    place_end(&at);
+    return placed;
 }
 
 /* Two names may lead to one file. */
@@ -261,7 +270,7 @@ static void take_compressed(struct works *w)
         return;
     own_text file = xstrdup(done.path);
     struct sink *s = next_with_file(w, file, NULL);
-    bool more = !done.failed && place_compressed(file, s ? s->rules.keep : 0, &done);
+    bool more = !done.failed && place_compressed(s ? s->rules.keep : 0, &done);
     janitor_placed(w->janitor);
     for (; s; s = next_with_file(w, file, s)) {
         s->compressing = false;
@@ -355,7 +364,7 @@ static void move_due(struct works *w)
 
 static void add(struct works *w, struct order *o)
 {
-    struct sink *s = sink_get(w, o->path, &o->rotate, o->need);
+    struct sink *s = sink_get(w, o, o->need);
     if (!s) {
         report(w, (struct pump_news){ .type = PUMP_FAILED, .stream = o->stream, .error = errno });
         return;
@@ -424,8 +433,10 @@ static void change(struct works *w, struct order *o)
         return;
     drain(w, st);
     struct sink *old = st->sink;
-    st->sink = sink_get(w, o->path, &o->rotate, PUMP_OR_DROP);
+    st->sink = sink_get(w, o, PUMP_OR_DROP);
     sink_put(w, old);
+    if (st->sink->refs == 1) /* the app's user may be another, or in other groups */
+        sink_set_rights(st->sink, o->rights);
     lines_free(st->lines);
     st->lines = steal(o->lines);
     stream_begin(st);
@@ -452,12 +463,18 @@ static void hurry(struct works *w, uint64_t id)
     make_due(w, st);
 }
 
-/* A file that no stream has: an app that was never started. */
+/* A file that no stream has: an app that was never started. It is not made. */
 static int64_t flush_unused(struct works *w, const struct order *o)
 {
     struct stat st;
-    struct sink *s = sink_new(o->path, &o->rotate);
-    bool there = stat(o->path, &st) == 0 && S_ISREG(st.st_mode) && sink_open(s);
+    struct place at;
+    struct sink *s = sink_new(o->path, &o->rotate, o->rights);
+    bool there = place_begin(&at, o->rights, o->path) == 0;
+    if (there) {
+        there = stat(at.name, &st) == 0 && S_ISREG(st.st_mode);
+        place_end(&at);
+    }
+    there = there && sink_open(&w->flow.env, s);
     int64_t freed = there ? sink_flush(&w->flow.env, s) : 0;
     sink_free(&w->flow.env, s);
     return freed;
@@ -465,14 +482,14 @@ static int64_t flush_unused(struct works *w, const struct order *o)
 
 static void flush(struct works *w, const struct order *o)
 {
-    struct sink *s = sinks_find(&w->sinks, o->path);
+    struct sink *s = sinks_find(&w->sinks, o->path, o->rights);
     int64_t freed = s ? sink_flush(&w->flow.env, s) : flush_unused(w, o);
     report(w, (struct pump_news){ .type = PUMP_DONE, .stream = o->stream, .bytes = freed });
 }
 
 static void reopen(struct works *w, const struct order *o)
 {
-    struct sink *s = sinks_find(&w->sinks, o->path);
+    struct sink *s = sinks_find(&w->sinks, o->path, o->rights);
     int error = 0;
     if (s && s->fd >= 0 && !s->plain)
         os_ready_remove(w->ready, s->fd);
@@ -540,6 +557,7 @@ void works_obey(struct works *w, struct order *o)
 void order_free(struct order *o)
 {
     lines_free(o->lines);
+    rights_free(o->rights);
     free(o->path);
     free(o);
 }

@@ -22,6 +22,7 @@ struct order {
     int transit[TRANSIT_FDS];
     char *path;
     struct rotate_rules rotate;
+    struct rights *rights;
     struct lines *lines;
     enum pump_need need;
 };

@@ -308,6 +308,15 @@ static void on_unread(void *arg, size_t which, int error)
                  error == EMFILE ? " (ulimit -n)" : "");
 }
 
+/* One line, whatever their number. */
+static void note_devices(struct logs *l)
+{
+    own_text more = l->sources.devices > 1 ? xasprintf(" (nor can %zu more)", l->sources.devices - 1) : NULL;
+    if (l->sources.devices)
+        out_note("%s: a device: what was written to it cannot be read back%s", l->sources.device,
+                 more ? more : "");
+}
+
 static void settle_labels(struct logs *l)
 {
     for (size_t i = 0; i < l->sources.n; i++) {
@@ -326,15 +335,18 @@ static size_t lines_wanted(const struct logs *l)
 static void show_last(struct logs *l)
 {
     const char **paths = xcalloc(l->sources.n + 1, sizeof(*paths));
+    const struct rights **rights = xcalloc(l->sources.n + 1, sizeof(*rights));
     struct segment_filter *filters = xcalloc(l->sources.n + 1, sizeof(*filters));
     struct looked *looked = xcalloc(l->sources.n + 1, sizeof(*looked));
     for (size_t i = 0; i < l->sources.n; i++) {
         paths[i] = l->sources.all[i].path;
+        rights[i] = l->sources.all[i].rights;
         looked[i] = (struct looked){ l, i };
         filters[i] = (struct segment_filter){ is_all_wanted(l) ? NULL : filter_wants, &looked[i] };
     }
     struct merge m = {
         .paths = paths,
+        .rights = rights,
         .n = l->sources.n,
         .follow = l->follow,
         .lines = lines_wanted(l),
@@ -350,6 +362,7 @@ static void show_last(struct logs *l)
     if (l->unread > 1)
         out_note("%zu log files could not be read", l->unread);
     free(paths);
+    free(rights);
     free(filters);
     free(looked);
 }
@@ -418,8 +431,8 @@ static void look_for_more(struct logs *l)
     settle_labels(l);
     l->tails = xrealloc(l->tails, (l->sources.n + 1) * sizeof(struct tail *));
     for (size_t i = before; i < l->sources.n; i++) {
-        l->tails[i] = tail_new(l->sources.all[i].path);
-        follow_add(l->follow, l->sources.all[i].path);
+        l->tails[i] = tail_new(l->sources.all[i].path, l->sources.all[i].rights);
+        follow_add(l->follow, l->sources.all[i].path, l->sources.all[i].rights);
     }
 }
 
@@ -480,7 +493,7 @@ static int show(struct logs *l)
 {
     os_fds_raise_limit(); /* each file is open while it is followed */
     for (size_t i = 0; l->follow && i < l->sources.n; i++)
-        follow_add(l->follow, l->sources.all[i].path);
+        follow_add(l->follow, l->sources.all[i].path, l->sources.all[i].rights);
     show_last(l);
     if (l->follow && !l->failed)
         return follow(l);
@@ -542,7 +555,8 @@ static int logs_run(struct cli *c, struct err *e)
         cli_disconnect(c); /* it is asked again when there is news */
     if (status == 0) {
         settle_labels(&l);
-        if (l.sources.n == 0)
+        note_devices(&l);
+        if (l.sources.n == 0 && !l.sources.devices)
             out_note("no log files yet");
         status = show(&l);
     }

@@ -46,9 +46,26 @@ void req_app_info(struct request *r)
     answer_rows(r, "apps", show_info);
 }
 
+/* Root reads the logs of another user with the rights of that. */
+static void write_rights(struct json_out *j, const struct rights *r)
+{
+    if (!r)
+        return;
+    json_int(j, "uid", r->as.uid);
+    json_int(j, "gid", r->as.gid);
+    json_open(j, "groups", '[');
+    for (int i = 0; i < r->as.n_groups; i++)
+        json_int(j, NULL, r->as.groups[i]);
+    json_close(j, ']');
+}
+
 static void write_files(struct json_out *j, struct instance *in)
 {
     static const char *const streams[OUTLET_N] = { "out", "err" };
+    own_rights rights = NULL;
+    struct err ignored; /* no such user: it has no rights */
+    if (app_log_rights(in->app, &rights, &ignored) < 0 && !rights)
+        return;
     for (int i = 0; i < OUTLET_N; i++) {
         own_text path = instance_log_path(in, i);
         json_open(j, NULL, '{');
@@ -57,6 +74,7 @@ static void write_files(struct json_out *j, struct instance *in)
         json_int(j, "instance", in->index);
         json_str(j, "stream", streams[i]);
         json_str(j, "path", path);
+        write_rights(j, rights);
         json_close(j, '}');
     }
 }
