@@ -233,11 +233,13 @@ static void went_well(struct instance *in, const struct os_birth *b, const struc
  * once, and `velos send` has where to write. */
 static int need_input(struct instance *in, struct err *e)
 {
-    if (in->input[1] >= 0)
+    int fds[2];
+    if (in->input[1] >= 0 && !outlet_input_is_stale(in))
         return 0;
-    if (os_pipe(in->input) < 0)
+    if (os_pipe(fds) < 0)
         return err_sys(e, "stdin pipe");
-    fcntl(in->input[1], F_SETFL, O_NONBLOCK);
+    fcntl(fds[1], F_SETFL, O_NONBLOCK);
+    outlet_set_input(in, fds);
     return 0;
 }
 
@@ -316,6 +318,7 @@ static int prepare(struct instance *in, struct plan *p, struct os_spawn *o, stru
     fault_point("spawn.pipes");
     if (r <= 0)
         return r;
+    outlet_end_run(in); /* asked here, done meanwhile */
     world_need_notify(in);
     if (find_account(in->app->spec, &p->account, e) < 0 || build_environ(in, p->account, &p->env, e) < 0 ||
         plan_program(in, p, e) < 0 || plan_user(in, p, o, e) < 0 || plan_channel(in, p, e) < 0)
@@ -325,8 +328,13 @@ static int prepare(struct instance *in, struct plan *p, struct os_spawn *o, stru
         world_defer_spawn(in); /* `drained` brings us back */
         return 0;
     }
+    if (!outlet_end_run(in)) { /* the log writer's answer brings us back */
+        forget_channel(in);
+        return 0;
+    }
     if (in->slot < 0)
         return err_set(e, ERR_LIMIT, "the ledger is full; a daemon after this one would not know the app");
+    outlet_begin_run(in);
     describe(in, p, o);
     return 1;
 }

@@ -1,11 +1,25 @@
+/* An instance's log pipes: made with its first start, kept by the keeper too, and used by all of its runs.
+ * What a run leaves in them (half a line, O_NONBLOCK) is not the next one's: outlet_end_run(),
+ * outlet_begin_run().
+ *
+ * The main thread does nothing that takes a pipe's lock, for an app can keep that (os/stall.h): no read,
+ * write, FIONREAD, F_GETPIPE_SZ. The log writer does; when it waits too long we look for who has the lock,
+ * and end that process: everybody else's logs wait for it. */
 #include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "app/app.h"
+#include "app/entry.h"
+#include "base/file.h"
 #include "base/log.h"
+#include "os/procstat.h"
 #include "os/pump.h"
+#include "os/stall.h"
 
 /* The same number in the next daemon: it finds by it what we left half done. */
 static uint64_t stream_number(const struct instance *in, int which)
@@ -62,6 +76,7 @@ static struct outlet *make(struct instance *in, int which, const int fds[2], enu
         .stream = stream_number(in, which), .fds = { fds[0], fds[1] }, .in = in, .which = (uint8_t)which
     };
     o->state = need == PUMP_OR_FAIL ? OUTLET_OPENING : OUTLET_OPEN;
+    o->run = need == PUMP_OR_FAIL ? OUTLET_ENDED : OUTLET_RUN; /* a new one has had none */
     in->outlets[which] = o;
     own_text path = NULL;
     struct pump_target to = outlet_target(in, which, &path);
@@ -113,6 +128,13 @@ static void forget(struct outlet *o)
     outlet_free(o);
 }
 
+/* Asked of poll(2), which takes no lock. */
+static bool has_bytes(int pipe_fd)
+{
+    struct pollfd p = { .fd = pipe_fd, .events = POLLIN };
+    return poll(&p, 1, 0) > 0 && p.revents & POLLIN;
+}
+
 static struct outlet *find_abandoned(const struct world *w, uint64_t stream)
 {
     return w->abandoned ? map_get(w->abandoned, stream) : NULL;
@@ -125,11 +147,11 @@ bool outlet_abandon(struct outlet *o)
     if (find_abandoned(w, o->stream))
         return false;
     own_text path = instance_log_path(in, o->which);
-    int bytes;
-    if (os_pump_waiting(o->fds[0], &bytes) && bytes > 0)
+    if (has_bytes(o->fds[0]))
         log_error(
-            "%s %lld: log %s: not waited for; %d bytes more are lost unless its disk goes on before we end",
-            in->app->spec->name, (long long)in->id, path, bytes);
+            "%s %lld: log %s: not waited for; what is in its pipe is lost unless its disk responds before "
+            "we end",
+            in->app->spec->name, (long long)in->id, path);
     if (!w->abandoned)
         w->abandoned = xnew(struct map);
     map_put(w->abandoned, o->stream, o);
@@ -158,6 +180,140 @@ void outlet_done_abandoned(struct world *w)
     if (w->abandoned)
         map_done(w->abandoned);
     free(steal(w->abandoned)); /* the pump may still tell something: on_reports() in the loop's last round */
+}
+
+/* A new run. */
+
+/* Most have nothing in their pipes, and the pump is idle: then its order need not be waited for, for it obeys
+ * before it touches a pipe. */
+bool outlet_end_run(struct instance *in)
+{
+    struct pump *pump = in->app->world->pump;
+    struct pump_idle idle = pump_is_idle(pump);
+    bool gathered = idle.idle, all = true;
+    for (int i = 0; i < OUTLET_N; i++)
+        gathered = gathered && !has_bytes(in->outlets[i]->fds[0]);
+    for (int i = 0; i < OUTLET_N; i++) {
+        struct outlet *o = in->outlets[i];
+        if (o->run != OUTLET_RUN)
+            continue;
+        o->ticket = pump_end_run(pump, o->stream, gathered);
+        o->run = OUTLET_ENDING;
+    }
+    gathered = gathered && pump_was_idle(pump, idle);
+    for (int i = 0; i < OUTLET_N; i++) {
+        struct outlet *o = in->outlets[i];
+        if (o->run == OUTLET_ENDING && (gathered || pump_has_ended(pump, o->ticket)))
+            o->run = OUTLET_ENDED;
+        all = all && o->run == OUTLET_ENDED;
+    }
+    return all;
+}
+
+bool outlet_input_is_stale(const struct instance *in)
+{
+    return has_bytes(in->input[0]);
+}
+
+void outlet_set_input(struct instance *in, const int take_fds[2])
+{
+    for (int i = 0; i < 2; i++) {
+        fd_done(&in->input[i]);
+        in->input[i] = take_fds[i];
+    }
+    if (instance_has_outlets(in)) /* else with them */
+        entry_put_fds(in, ENTRY_PIPES);
+}
+
+/* O_NONBLOCK and their like belong to the open file, which all runs share with us: not our ends, which no
+ * child gets. A change of O_ASYNC would take the pipe's lock: that stays. */
+static void as_made(int fd)
+{
+    int flags = fcntl(fd, F_GETFL);
+    if (flags >= 0 && flags & (O_NONBLOCK | O_APPEND | OS_PUMP_PACKETS))
+        fcntl(fd, F_SETFL, flags & ~(O_NONBLOCK | O_APPEND | OS_PUMP_PACKETS));
+}
+
+void outlet_begin_run(struct instance *in)
+{
+    as_made(in->input[0]);
+    for (int i = 0; i < OUTLET_N; i++) {
+        as_made(in->outlets[i]->fds[1]);
+        in->outlets[i]->run = OUTLET_RUN;
+    }
+}
+
+static void told_of_end(struct instance *in, unsigned ticket, bool all_before)
+{
+    bool waits = false;
+    for (int i = 0; i < OUTLET_N; i++) {
+        struct outlet *o = in->outlets[i];
+        if (!o || o->run != OUTLET_ENDING)
+            continue;
+        waits = true;
+        if (o->ticket == ticket || (all_before && (int)(ticket - o->ticket) >= 0))
+            o->run = OUTLET_ENDED;
+    }
+    if (waits && in->life == LIFE_STARTING && !in->pid && instance_has_outlets(in))
+        world_defer_spawn(in);
+}
+
+/* The pump hangs: all who wait begin without it. */
+static void told_of_ends(struct world *w, unsigned ticket)
+{
+    list_each (l, &w->apps) {
+        const struct app *a = container_of(l, struct app, link);
+        for (size_t i = 0; i < a->n; i++)
+            told_of_end(a->instances[i], ticket, true);
+    }
+}
+
+/* Who holds up the pump. */
+
+static void end_holder(const struct outlet *o, const struct os_holder *h)
+{
+    char name[20];
+    procstat_name(h->pid, name);
+    if (procstat_kill(h->pid, h->start, SIGKILL) < 0)
+        return;
+    log_error("%s %lld: process %d (%s) killed: it kept the pipe of the app's %s locked, by %s, and the logs "
+              "of all "
+              "apps waited for it",
+              o->in->app->spec->name, (long long)o->in->id, (int)h->pid, name,
+              o->which == OUTLET_OUT ? "stdout" : "stderr",
+              h->rank == OS_HOLDER_SURE ? "splice(2) from where nothing comes"
+                                        : "a system call that does not return");
+}
+
+/* The first looks are for those that certainly do it. Then everybody is taken who could, of those that have
+ * this app's pipe open, and its main process in any case: by then no log has been written for half a second.
+ * A log file that is a FIFO is open in others' processes, too, which only those may lose that certainly do
+ * it. */
+static void told_of_stall(struct world *w, const struct pump_news *news)
+{
+    enum { LIKE_FROM = 2, OPEN_FROM = 3, MOST = 64 };
+    struct os_pipe_name at[2], own;
+    struct os_holder found[MOST];
+    size_t n_at = os_stall_pipes((int)news->bytes, at);
+    const struct outlet *o = n_at ? find(w, news->stream) : NULL;
+    bool ended = false, ours = false;
+    if (!o || !os_pipe_name(o->fds[0], &own))
+        return;
+    for (size_t i = 0; i < n_at; i++) {
+        bool is_own = strcmp(at[i].text, own.text) == 0;
+        int most = !is_own || news->error < LIKE_FROM ? OS_HOLDER_SURE
+                   : news->error < OPEN_FROM          ? OS_HOLDER_LIKE
+                                                      : OS_HOLDER_OPEN;
+        size_t n = os_stall_holders(&at[i], most == OS_HOLDER_OPEN, found, MOST);
+        ours = ours || is_own;
+        for (size_t k = 0; k < n; k++)
+            if ((int)found[k].rank <= most && found[k].pid != w->keeper_pid && found[k].pid > 1) {
+                end_holder(o, &found[k]);
+                ended = true;
+            }
+    }
+    if (ours && !ended && news->error >= OPEN_FROM && o->in->pid)
+        end_holder(o, &(struct os_holder){ o->in->pid, o->in->start, OS_HOLDER_OPEN });
 }
 
 bool outlet_look(struct world *w)
@@ -219,6 +375,14 @@ void outlet_told(void *world, const struct pump_news *news)
         w->log_done(w->arg, news);
         return;
     }
+    if (news->type == PUMP_STALLED) {
+        told_of_stall(w, news);
+        return;
+    }
+    if (news->type == PUMP_ENDED && news->stream == 0) {
+        told_of_ends(w, (unsigned)news->bytes);
+        return;
+    }
     if (told_of_abandoned(w, news))
         return;
     struct outlet *o = find(w, news->stream);
@@ -256,6 +420,10 @@ void outlet_told(void *world, const struct pump_news *news)
     case PUMP_NOTE:
         say_note(o, path, news);
         break;
+    case PUMP_ENDED:
+        told_of_end(in, (unsigned)news->bytes, false);
+        break;
+    case PUMP_STALLED:
     case PUMP_DONE:
         break;
     }

@@ -24,6 +24,13 @@ enum {
     TELL_MS = 1000,      /* how often it is told that more was dropped */
     STUCK_MS = 1000,
     AT_ONCE = 64,
+    /* An app can hold its pipe's lock: splice(2) from a socket where nothing comes into its stdout does, and
+     * what we do with that pipe waits. Again and again for a moment each, it would take most of our time. */
+    SLOW_US = 5000, /* what is more than a busy machine does to us */
+    SLOW_ONE = 4,   /* a slow transfer; quick ones take it off by one each */
+    SLOW_REST = 8,  /* from here on it rests ... */
+    SLOW_MOST = 16,
+    SLOW_TIMES = 50, /* ... so many times as long as it took */
 };
 
 struct works {
@@ -34,19 +41,27 @@ struct works {
     struct janitor *janitor;
     struct transit_left recover;
     struct link due;
+    struct link resting; /* streams, by their `due` */
+    int64_t rested_at;   /* mono us: the first of them is due again; 0: there is none */
     struct sinks sinks;
     struct map streams;
     int64_t mono_us;          /* of this round */
     int64_t tell_at, look_at; /* mono ms; 0: never */
     _Atomic unsigned turn;    /* odd: at work */
     _Atomic uint64_t at;      /* the stream that is worked at, or 0 */
+    atomic_bool watched;      /* the owner looks whether we come on */
+    _Atomic unsigned ended;   /* the ticket of the last ORDER_ENDED that was obeyed */
+    _Atomic unsigned voided;  /* ... and of the last that is not waited for any more */
+    unsigned obeying;         /* ... and of the one at hand */
 };
 
-/* Work begins that may hang in the disk. */
+/* Work begins that may hang in the disk, or in a pipe whose lock an app holds. */
 static void begin_turn(struct works *w, uint64_t stream)
 {
     w->at = stream;
     w->turn += w->turn % 2 ? 2 : 1;
+    if (!w->watched && !atomic_exchange(&w->watched, true))
+        w->hooks.watch(w->hooks.arg);
 }
 
 static void end_turn(struct works *w)
@@ -58,6 +73,22 @@ struct works_pulse works_pulse(const struct works *w)
 {
     unsigned turn = w->turn;
     return (struct works_pulse){ .turn = turn, .busy = turn % 2, .stream = w->at };
+}
+
+bool works_unwatched(struct works *w)
+{
+    w->watched = false;
+    return w->turn % 2 == 0 || atomic_exchange(&w->watched, true); /* it may have begun just now */
+}
+
+unsigned works_ended(const struct works *w)
+{
+    return w->ended;
+}
+
+void works_void(struct works *w, unsigned ticket)
+{
+    w->voided = ticket;
 }
 
 static void report(struct works *w, struct pump_news news)
@@ -325,9 +356,43 @@ static void move(struct works *w, struct stream *st)
         return;
     }
     st->hurried = false;
+    st->ending = false;
     list_remove(&st->due);
     if (list_linked(&st->waiting) && !w->look_at)
         w->look_at = w->flow.env.now_ms + STUCK_MS;
+}
+
+/* One whose pipe makes us wait gives the others their turn. */
+static void move_and_rest(struct works *w, struct stream *st)
+{
+    w->flow.pipe_us = 0;
+    move(w, st);
+    if (w->flow.pipe_us < SLOW_US) {
+        st->slow = (uint8_t)(st->slow - (st->slow > 0));
+        return;
+    }
+    st->slow = (uint8_t)MIN(st->slow + SLOW_ONE, SLOW_MOST);
+    if (st->slow < SLOW_REST)
+        return;
+    st->rest_until = clock_us(CLOCK_MONOTONIC) + w->flow.pipe_us * SLOW_TIMES;
+    if (!w->rested_at || st->rest_until < w->rested_at)
+        w->rested_at = st->rest_until;
+    list_remove(&st->due);
+    list_append(&w->resting, &st->due);
+}
+
+static void look_at_resting(struct works *w, int64_t now)
+{
+    w->rested_at = 0;
+    list_each_safe (l, &w->resting) {
+        struct stream *st = container_of(l, struct stream, due);
+        if (st->rest_until <= now) {
+            list_remove(&st->due);
+            make_due(w, st);
+        } else if (!w->rested_at || st->rest_until < w->rested_at) {
+            w->rested_at = st->rest_until;
+        }
+    }
 }
 
 /* How long it rests before its next transfer. */
@@ -347,11 +412,16 @@ static void move_due(struct works *w)
     list_each_safe (l, &w->due) {
         struct stream *st = container_of(l, struct stream, due);
         if (rest_of(st) <= rest || now - st->since >= RESTED_US)
-            move(w, st);
+            move_and_rest(w, st);
     }
 }
 
 /* Orders. */
+
+static bool never(void *arg)
+{
+    return false;
+}
 
 static void add(struct works *w, struct order *o)
 {
@@ -370,6 +440,8 @@ static void add(struct works *w, struct order *o)
         w->recover.phase = TRANSIT_NONE;
     }
     stream_begin(st);
+    if (o->need == PUMP_OR_FAIL && s->refs == 1)
+        stream_end_run(&w->flow, st, true, never, NULL); /* of an app that had this file before */
     if (w->begun)
         sink_settle(w, s);
     os_ready_add(w->ready, st->fd, OS_READY_IN, st);
@@ -399,10 +471,8 @@ static void use_transit(struct works *w, const struct order *o)
 static void drain(struct works *w, struct stream *st)
 {
     read_clocks(w);
-    st->hurried = true;
-    do
-        begin_turn(w, st->id);
-    while (stream_move(&w->flow, st) > 0);
+    begin_turn(w, st->id);
+    stream_drain(&w->flow, st);
     list_remove(&st->waiting);
 }
 
@@ -436,6 +506,7 @@ static void remove_stream(struct works *w, uint64_t id)
 {
     struct stream *st = map_get(&w->streams, id);
     if (st) {
+        st->ending = true;
         drain(w, st);
         tell_one(w, st);
         forget(w, st);
@@ -448,8 +519,26 @@ static void hurry(struct works *w, uint64_t id)
     struct stream *st = map_get(&w->streams, id);
     if (!st)
         return;
-    st->hurried = true;
+    st->hurried = st->ending = true; /* its processes are gone */
     make_due(w, st);
+}
+
+static bool is_void(void *arg)
+{
+    const struct works *w = arg;
+    return (int)(w->obeying - w->voided) <= 0;
+}
+
+/* The next run waits for this, but not long: the owner voids what takes too long. */
+static void end_run(struct works *w, const struct order *o)
+{
+    struct stream *st = map_get(&w->streams, o->stream);
+    w->obeying = o->ticket;
+    read_clocks(w);
+    if (st && !is_void(w))
+        stream_end_run(&w->flow, st, o->gathered, is_void, w);
+    w->ended = o->ticket;
+    report(w, (struct pump_news){ .type = PUMP_ENDED, .stream = o->stream, .bytes = o->ticket });
 }
 
 /* A file that no stream has: an app that was never started. */
@@ -493,10 +582,13 @@ static void sync_all(struct works *w, const struct order *o)
     w->mono_us = read_clocks(w);
     for (size_t i = 0; w->begun && i < w->streams.cap; i++) {
         struct stream *st = w->streams.slots[i].key ? w->streams.slots[i].value : NULL;
-        if (!st || !os_pump_waiting(st->fd, &waiting) || waiting == 0)
+        if (!st || st->slow >= SLOW_REST)
+            continue;
+        begin_turn(w, st->id);
+        if (!os_pump_waiting(st->fd, &waiting) || waiting == 0)
             continue;
         make_due(w, st);
-        move(w, st);
+        move_and_rest(w, st);
     }
     report(w, (struct pump_news){ .type = PUMP_DONE, .stream = o->stream });
 }
@@ -516,6 +608,9 @@ void works_obey(struct works *w, struct order *o)
         break;
     case ORDER_HURRY:
         hurry(w, o->stream);
+        break;
+    case ORDER_ENDED:
+        end_run(w, o);
         break;
     case ORDER_FLUSH:
         flush(w, o);
@@ -551,6 +646,8 @@ static int time_left(const struct works *w)
     int64_t at = w->tell_at && (!w->look_at || w->tell_at < w->look_at) ? w->tell_at : w->look_at;
     if (w->begun && !list_empty(&w->due))
         return 0;
+    if (w->rested_at && (!at || w->rested_at / 1000 < at))
+        at = w->rested_at / 1000 + 1;
     return at ? (int)MAX(at - w->flow.env.now_ms, (int64_t)0) : -1;
 }
 
@@ -576,6 +673,8 @@ void works_move(struct works *w)
 {
     begin_turn(w, 0);
     take_compressed(w);
+    if (w->rested_at && w->flow.env.now_ms > w->rested_at / 1000)
+        look_at_resting(w, clock_us(CLOCK_MONOTONIC));
     if (w->begun && !list_empty(&w->due))
         move_due(w);
     if (w->tell_at && w->flow.env.now_ms >= w->tell_at)
@@ -618,6 +717,7 @@ struct works *works_new(const struct works_hooks *hooks)
     w->flow.better = on_better;
     w->flow.arg = w;
     list_init(&w->due);
+    list_init(&w->resting);
     sinks_init(&w->sinks);
     read_clocks(w);
     return w;

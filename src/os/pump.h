@@ -1,10 +1,17 @@
 /* src/os/pump.h: bytes from a pipe to a file, without a stop in our memory where the system can.
  * Pipes are non-blocking, and made by os_pump_pipe(). */
 #pragma once
+#include <fcntl.h>
 #include <stdbool.h>
 #include <sys/types.h>
 
 #include "base/def.h"
+
+#ifdef O_DIRECT
+enum { OS_PUMP_PACKETS = O_DIRECT }; /* a status flag that makes of a pipe something else (pipe(2)) */
+#else
+enum { OS_PUMP_PACKETS = 0 };
+#endif
 
 /* fds[0] to read (non-blocking), fds[1] to write; close-on-exec. */
 int os_pump_pipe(int fds[2]);
