@@ -362,10 +362,11 @@ void outlet_free(struct outlet *o);
 /* Before a spawn: what the last run has left in the pipes belongs to that one. False: the log writer has yet
  * to see to it, and its answer (instance_outlet_ended) starts us again. */
 bool outlet_end_run(struct instance *in);
-/* Is something in the pipe of stdin that the last run did not read? A new pipe then replaces it (takes
- * `fds`): it cannot be emptied by us, who must not take its lock. */
-bool outlet_input_is_stale(const struct instance *in);
-void outlet_set_input(struct instance *in, const int take_fds[2]);
+/* Writes to its stdin. Returns how much was taken; -1 and errno; EINPROGRESS: the log writer does it, and
+ * world.log_done is told (PUMP_SENT with the ticket), until OUTLET_SEND_MS are over at the latest: for
+ * something is in that pipe, so the app may have its lock. */
+enum { OUTLET_SEND_MS = 1500 };
+ssize_t outlet_send(struct instance *in, const struct buf *text, uint64_t ticket);
 /* ... and right before it: the child finds its standard descriptors as the first one did. */
 void outlet_begin_run(struct instance *in);
 void outlet_done_abandoned(struct world *w);

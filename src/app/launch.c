@@ -233,13 +233,11 @@ static void went_well(struct instance *in, const struct os_birth *b, const struc
  * once, and `velos send` has where to write. */
 static int need_input(struct instance *in, struct err *e)
 {
-    int fds[2];
-    if (in->input[1] >= 0 && !outlet_input_is_stale(in))
+    if (in->input[1] >= 0)
         return 0;
-    if (os_pipe(fds) < 0)
+    if (os_pipe(in->input) < 0)
         return err_sys(e, "stdin pipe");
-    fcntl(fds[1], F_SETFL, O_NONBLOCK);
-    outlet_set_input(in, fds);
+    fcntl(in->input[1], F_SETFL, O_NONBLOCK);
     return 0;
 }
 

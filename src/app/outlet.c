@@ -14,9 +14,8 @@
 #include <unistd.h>
 
 #include "app/app.h"
-#include "app/entry.h"
-#include "base/file.h"
 #include "base/log.h"
+#include "base/time.h"
 #include "os/procstat.h"
 #include "os/pump.h"
 #include "os/stall.h"
@@ -184,45 +183,38 @@ void outlet_done_abandoned(struct world *w)
 
 /* A new run. */
 
+/* For the pump, which may come to it when we have closed ours. */
+static int own_copy(int fd)
+{
+    return fcntl(fd, F_DUPFD_CLOEXEC, 3);
+}
+
 /* Most have nothing in their pipes, and the pump is idle: then its order need not be waited for, for it obeys
- * before it touches a pipe. */
+ * before it touches a pipe. What the last run did not read of its stdin is taken out by the pump, too: a new
+ * pipe instead would be simple, but the keeper, who holds the old one, would wait for its lock when it closes
+ * that. */
 bool outlet_end_run(struct instance *in)
 {
     struct pump *pump = in->app->world->pump;
     struct pump_idle idle = pump_is_idle(pump);
-    bool gathered = idle.idle, all = true;
+    bool unread = has_bytes(in->input[0]), gathered = idle.idle, all = true;
     for (int i = 0; i < OUTLET_N; i++)
         gathered = gathered && !has_bytes(in->outlets[i]->fds[0]);
     for (int i = 0; i < OUTLET_N; i++) {
         struct outlet *o = in->outlets[i];
         if (o->run != OUTLET_RUN)
             continue;
-        o->ticket = pump_end_run(pump, o->stream, gathered);
+        o->ticket = pump_end_run(pump, o->stream, gathered, i == 0 && unread ? own_copy(in->input[0]) : -1);
         o->run = OUTLET_ENDING;
     }
-    gathered = gathered && pump_was_idle(pump, idle);
+    bool at_once = gathered && !unread && pump_was_idle(pump, idle);
     for (int i = 0; i < OUTLET_N; i++) {
         struct outlet *o = in->outlets[i];
-        if (o->run == OUTLET_ENDING && (gathered || pump_has_ended(pump, o->ticket)))
+        if (o->run == OUTLET_ENDING && (at_once || pump_has_ended(pump, o->ticket)))
             o->run = OUTLET_ENDED;
         all = all && o->run == OUTLET_ENDED;
     }
     return all;
-}
-
-bool outlet_input_is_stale(const struct instance *in)
-{
-    return has_bytes(in->input[0]);
-}
-
-void outlet_set_input(struct instance *in, const int take_fds[2])
-{
-    for (int i = 0; i < 2; i++) {
-        fd_done(&in->input[i]);
-        in->input[i] = take_fds[i];
-    }
-    if (instance_has_outlets(in)) /* else with them */
-        entry_put_fds(in, ENTRY_PIPES);
 }
 
 /* O_NONBLOCK and their like belong to the open file, which all runs share with us: not our ends, which no
@@ -241,6 +233,20 @@ void outlet_begin_run(struct instance *in)
         as_made(in->outlets[i]->fds[1]);
         in->outlets[i]->run = OUTLET_RUN;
     }
+}
+
+ssize_t outlet_send(struct instance *in, const struct buf *text, uint64_t ticket)
+{
+    if (!has_bytes(in->input[0]) ||
+        !in->outlets[0]) /* who has the lock of an empty pipe lets go of it at once */
+        return write(in->input[1], text->data, text->len);
+    int fd = own_copy(in->input[1]);
+    if (fd < 0)
+        return -1;
+    pump_send(in->app->world->pump, in->outlets[0]->stream, ticket, fd, xstrndup(text->data, text->len),
+              time_mono_ms() + OUTLET_SEND_MS);
+    errno = EINPROGRESS;
+    return -1;
 }
 
 static void told_of_end(struct instance *in, unsigned ticket, bool all_before)
@@ -292,15 +298,15 @@ static void end_holder(const struct outlet *o, const struct os_holder *h)
 static void told_of_stall(struct world *w, const struct pump_news *news)
 {
     enum { LIKE_FROM = 2, OPEN_FROM = 3, MOST = 64 };
-    struct os_pipe_name at[2], own;
+    struct os_pipe_name at[2], own, input;
     struct os_holder found[MOST];
     size_t n_at = os_stall_pipes((int)news->bytes, at);
     const struct outlet *o = n_at ? find(w, news->stream) : NULL;
     bool ended = false, ours = false;
-    if (!o || !os_pipe_name(o->fds[0], &own))
+    if (!o || !os_pipe_name(o->fds[0], &own) || !os_pipe_name(o->in->input[0], &input))
         return;
     for (size_t i = 0; i < n_at; i++) {
-        bool is_own = strcmp(at[i].text, own.text) == 0;
+        bool is_own = text_equal(at[i].text, own.text) || text_equal(at[i].text, input.text);
         int most = !is_own || news->error < LIKE_FROM ? OS_HOLDER_SURE
                    : news->error < OPEN_FROM          ? OS_HOLDER_LIKE
                                                       : OS_HOLDER_OPEN;
@@ -371,7 +377,7 @@ static void count_dropped(struct outlet *o, const struct pump_news *news)
 void outlet_told(void *world, const struct pump_news *news)
 {
     struct world *w = world;
-    if (news->type == PUMP_DONE) {
+    if (news->type == PUMP_DONE || news->type == PUMP_SENT) {
         w->log_done(w->arg, news);
         return;
     }
@@ -424,6 +430,7 @@ void outlet_told(void *world, const struct pump_news *news)
         told_of_end(in, (unsigned)news->bytes, false);
         break;
     case PUMP_STALLED:
+    case PUMP_SENT:
     case PUMP_DONE:
         break;
     }

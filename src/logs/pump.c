@@ -1,6 +1,7 @@
 #include "logs/pump.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -142,6 +143,9 @@ static bool refuse_orders(struct pump *p, int error)
         struct pump_news news = { .type = PUMP_DONE, .stream = o->stream, .error = error };
         if (o->type == ORDER_ADD && o->need == PUMP_OR_FAIL) {
             news.type = PUMP_FAILED;
+        } else if (o->type == ORDER_SEND) {
+            news.type = PUMP_SENT;
+            news.ticket = o->number;
         } else if (o->type == ORDER_ENDED) {
             news.type = PUMP_ENDED;
             news.bytes = o->ticket;
@@ -199,6 +203,28 @@ static void void_ends(struct pump *p)
     p->told(p->arg, &(struct pump_news){ .type = PUMP_ENDED, .bytes = p->last_ticket });
 }
 
+/* So has who sends something. */
+static void void_sends(struct pump *p)
+{
+    struct link late;
+    int64_t now = time_mono_ms();
+    list_init(&late);
+    uv_mutex_lock(&p->lock);
+    list_each_safe (l, &p->orders) {
+        const struct order *o = container_of(l, struct order, link);
+        if (o->type != ORDER_SEND || now < o->until)
+            continue;
+        list_remove(l);
+        list_append(&late, l);
+    }
+    uv_mutex_unlock(&p->lock);
+    list_each_safe (l, &late) {
+        struct order *o = container_of(l, struct order, link);
+        p->told(p->arg, &(struct pump_news){ .type = PUMP_SENT, .ticket = o->number, .error = ETIMEDOUT });
+        drop_order(o);
+    }
+}
+
 static void on_watch(uv_timer_t *t);
 
 static void watch(struct pump *p)
@@ -219,6 +245,7 @@ static void on_watch(uv_timer_t *t)
                 &(struct pump_news){
                     .type = PUMP_STALLED, .stream = now.stream, .error = p->stalls, .bytes = p->tid });
     void_ends(p);
+    void_sends(p);
     if (now.busy || !works_unwatched(p->works))
         watch(p);
 }
@@ -300,11 +327,19 @@ void pump_hurry(struct pump *p, uint64_t stream)
     send_order(p, (struct order){ .type = ORDER_HURRY, .stream = stream });
 }
 
-unsigned pump_end_run(struct pump *p, uint64_t stream, bool gathered)
+void pump_send(struct pump *p, uint64_t stream, uint64_t ticket, int take_fd, char *take_text, int64_t until)
 {
     struct order o = {
-        .type = ORDER_ENDED, .stream = stream, .ticket = ++p->last_ticket, .gathered = gathered
+        .type = ORDER_SEND, .stream = stream, .number = ticket, .fd = take_fd, .until = until
     };
+    o.text = take_text;
+    send_order(p, o);
+}
+
+unsigned pump_end_run(struct pump *p, uint64_t stream, bool gathered, int take_input)
+{
+    struct order o = { .type = ORDER_ENDED, .stream = stream, .fd = take_input, .gathered = gathered };
+    o.ticket = ++p->last_ticket;
     if (works_ended(p->works) == o.ticket - 1) {
         p->ended_seen = o.ticket - 1;
         p->ended_at = time_mono_ms();

@@ -535,10 +535,25 @@ static void end_run(struct works *w, const struct order *o)
     struct stream *st = map_get(&w->streams, o->stream);
     w->obeying = o->ticket;
     read_clocks(w);
+    if (st && !is_void(w) && o->fd >= 0)
+        os_pump_discard(o->fd);
     if (st && !is_void(w))
         stream_end_run(&w->flow, st, o->gathered, is_void, w);
     w->ended = o->ticket;
     report(w, (struct pump_news){ .type = PUMP_ENDED, .stream = o->stream, .bytes = o->ticket });
+}
+
+static void send_text(struct works *w, const struct order *o)
+{
+    struct pump_news news = { .type = PUMP_SENT, .stream = o->stream, .ticket = o->number };
+    read_clocks(w);
+    if (w->flow.env.now_ms >= o->until) {
+        news.error = ETIMEDOUT;
+    } else {
+        news.bytes = write(o->fd, o->text, strlen(o->text));
+        news.error = news.bytes < 0 ? errno : 0;
+    }
+    report(w, news);
 }
 
 /* A file that no stream has: an app that was never started. */
@@ -612,6 +627,9 @@ void works_obey(struct works *w, struct order *o)
     case ORDER_ENDED:
         end_run(w, o);
         break;
+    case ORDER_SEND:
+        send_text(w, o);
+        break;
     case ORDER_FLUSH:
         flush(w, o);
         break;
@@ -634,8 +652,11 @@ void works_obey(struct works *w, struct order *o)
 
 void order_free(struct order *o)
 {
+    if (o->type == ORDER_ENDED || o->type == ORDER_SEND)
+        fd_done(&o->fd);
     lines_free(o->lines);
     free(o->path);
+    free(o->text);
     free(o);
 }
 

@@ -8,6 +8,7 @@ enum order_type {
     ORDER_REMOVE,
     ORDER_HURRY,
     ORDER_ENDED,
+    ORDER_SEND,
     ORDER_FLUSH,
     ORDER_REOPEN,
     ORDER_SYNC,
@@ -21,7 +22,10 @@ struct order {
     uint64_t stream; /* or ticket */
     unsigned ticket; /* ORDER_ENDED: rising */
     bool gathered;   /* ... nothing is in the pipe */
-    int fd;
+    int fd;          /* of ORDER_ENDED and ORDER_SEND: the order's own, or -1 */
+    uint64_t number; /* ORDER_SEND: its ticket */
+    int64_t until;   /* ... mono ms */
+    char *text;      /* ... */
     int transit[TRANSIT_FDS];
     char *path;
     struct rotate_rules rotate;

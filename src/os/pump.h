@@ -32,6 +32,9 @@ ssize_t os_pump_peek(const int scratch[2], int pipe_fd, char *out, size_t most);
 /* Takes up to `most` bytes from the pipe and forgets them. Bytes, or -1. */
 ssize_t os_pump_drop(int pipe_fd, size_t most);
 
+/* Takes out what is in the pipe now, which may be blocking, and forgets it. */
+void os_pump_discard(int pipe_fd);
+
 /* How many bytes wait in the pipe (FIONREAD). */
 bool os_pump_waiting(int pipe_fd, int *bytes);
 
