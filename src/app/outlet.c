@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "app/app.h"
@@ -276,50 +277,65 @@ static void told_of_ends(struct world *w, unsigned ticket)
 
 /* Who holds up the pump. */
 
-static void end_holder(const struct outlet *o, const struct os_holder *h)
+static void end_holder(const struct instance *in, const char *pipe, const struct os_holder *h)
 {
     char name[20];
     procstat_name(h->pid, name);
     if (procstat_kill(h->pid, h->start, SIGKILL) < 0)
         return;
-    log_error("%s %lld: process %d (%s) killed: it kept the pipe of the app's %s locked, by %s, and the logs "
-              "of all "
-              "apps waited for it",
-              o->in->app->spec->name, (long long)o->in->id, (int)h->pid, name,
-              o->which == OUTLET_OUT ? "stdout" : "stderr",
-              h->rank == OS_HOLDER_SURE ? "splice(2) from where nothing comes"
-                                        : "a system call that does not return");
+    log_error(
+        "%s %lld: process %d (%s) killed: it kept the pipe of %s locked, by %s that does not return, and the "
+        "logs of all apps waited for it",
+        in->app->spec->name, (long long)in->id, (int)h->pid, name, pipe,
+        h->rank == OS_HOLDER_SURE ? "a splice(2)" : "a system call");
 }
 
-/* The first looks are for those that certainly do it. Then everybody is taken who could, of those that have
- * this app's pipe open, and its main process in any case: by then no log has been written for half a second.
- * A log file that is a FIFO is open in others' processes, too, which only those may lose that certainly do
- * it. */
+/* Of processes with the pipe open it is only sure of some that they hold it. Others must be the app's user's:
+ * a pipe can be sent to anybody. */
+static bool may_end(const struct world *w, const struct os_holder *h, enum os_holder_rank most, uid_t owner)
+{
+    return h->rank <= most && h->pid > 1 && h->pid != w->keeper_pid &&
+           (h->rank == OS_HOLDER_SURE || h->uid == owner);
+}
+
+/* The pump waits for a pipe's lock. The first looks are for those that certainly have it. Then everybody is
+ * taken who could, and the main process in any case: by then no log has been written for half a second. A log
+ * file that is a FIFO is open in others' processes, too: of those only they are ended who certainly do it. */
 static void told_of_stall(struct world *w, const struct pump_news *news)
 {
-    enum { LIKE_FROM = 2, OPEN_FROM = 3, MOST = 64 };
+    enum { LIKE_FROM = 2, OPEN_FROM = 3, AGAIN = 32, MOST = 64 };
     struct os_pipe_name at[2], own, input;
     struct os_holder found[MOST];
-    size_t n_at = os_stall_pipes((int)news->bytes, at);
+    struct stat st;
+    int looks = news->error;
+    size_t n_at = looks <= OPEN_FROM || looks % AGAIN == 0 ? os_stall_pipes((int)news->bytes, at) : 0;
     const struct outlet *o = n_at ? find(w, news->stream) : NULL;
-    bool ended = false, ours = false;
-    if (!o || !os_pipe_name(o->fds[0], &own) || !os_pipe_name(o->in->input[0], &input))
+    if (!o || !os_pipe_name(o->fds[0], &own) || !os_pipe_name(o->in->input[0], &input) ||
+        fstat(o->fds[1], &st) < 0)
         return;
+    struct instance *in = o->in;
+    const char *ours = NULL;
+    bool ended = false;
     for (size_t i = 0; i < n_at; i++) {
-        bool is_own = text_equal(at[i].text, own.text) || text_equal(at[i].text, input.text);
-        int most = !is_own || news->error < LIKE_FROM ? OS_HOLDER_SURE
-                   : news->error < OPEN_FROM          ? OS_HOLDER_LIKE
-                                                      : OS_HOLDER_OPEN;
+        const char *is = text_equal(at[i].text, input.text)  ? "its stdin"
+                         : !text_equal(at[i].text, own.text) ? NULL
+                         : o->which == OUTLET_OUT            ? "its stdout"
+                                                             : "its stderr";
+        enum os_holder_rank most = !is || looks < LIKE_FROM ? OS_HOLDER_SURE
+                                   : looks < OPEN_FROM      ? OS_HOLDER_LIKE
+                                                            : OS_HOLDER_OPEN;
         size_t n = os_stall_holders(&at[i], most == OS_HOLDER_OPEN, found, MOST);
-        ours = ours || is_own;
-        for (size_t k = 0; k < n; k++)
-            if ((int)found[k].rank <= most && found[k].pid != w->keeper_pid && found[k].pid > 1) {
-                end_holder(o, &found[k]);
-                ended = true;
-            }
+        ours = is ? is : ours;
+        for (size_t k = 0; k < n; k++) {
+            if (!may_end(w, &found[k], most, st.st_uid))
+                continue;
+            end_holder(in, is ? is : at[i].text, &found[k]);
+            ended = true;
+        }
     }
-    if (ours && !ended && news->error >= OPEN_FROM && o->in->pid)
-        end_holder(o, &(struct os_holder){ o->in->pid, o->in->start, OS_HOLDER_OPEN });
+    if (ours && !ended && looks >= OPEN_FROM && in->pid)
+        end_holder(in, ours,
+                   &(struct os_holder){ .pid = in->pid, .start = in->start, .rank = OS_HOLDER_OPEN });
 }
 
 bool outlet_look(struct world *w)

@@ -457,13 +457,15 @@ size_t stream_move(struct flow *f, struct stream *st)
 
 void stream_drain(struct flow *f, struct stream *st)
 {
+    bool was_hurried = st->hurried;
     int waiting = 0;
     size_t n, left;
-    st->hurried = true;
     if (!os_pump_waiting(st->fd, &waiting) || waiting <= 0)
         return;
+    st->hurried = true;
     for (left = (size_t)waiting; left > 0 && (n = stream_move(f, st)) > 0;)
         left -= MIN(left, n);
+    st->hurried = was_hurried; /* what comes later is not */
 }
 
 /* Is the open line at the end of the file ours? */

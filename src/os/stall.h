@@ -23,6 +23,7 @@ size_t os_stall_pipes(int thread, struct os_pipe_name out[2]);
 struct os_holder {
     pid_t pid;
     uint64_t start;
+    uid_t uid; /* real; -1: not known */
     enum os_holder_rank {
         OS_HOLDER_SURE, /* sleeps in a splice(2) between the pipe and something that is none, or the like */
         OS_HOLDER_LIKE, /* sleeps in another call on the pipe: it may only wait for room or bytes */

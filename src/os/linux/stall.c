@@ -188,6 +188,13 @@ static bool has_open(int proc, const struct os_pipe_name *pipe)
     return found;
 }
 
+static uid_t real_uid(int proc)
+{
+    char text[1024];
+    const char *at = read_small(proc, "status", text, sizeof(text)) ? strstr(text, "\nUid:") : NULL;
+    return at ? (uid_t)strtoul(at + strlen("\nUid:"), NULL, 10) : (uid_t)-1;
+}
+
 static int64_t mono_ms(void)
 {
     struct timespec t;
@@ -219,8 +226,10 @@ size_t os_stall_holders(const struct os_pipe_name *pipe, bool open_too, struct o
             continue;
         h.start = info.start;
         h.rank = OS_HOLDER_OPEN;
-        if (rank_threads(proc, pipe, &h.rank) || (open_too && has_open(proc, pipe)))
-            out[n++] = h;
+        if (!rank_threads(proc, pipe, &h.rank) && !(open_too && has_open(proc, pipe)))
+            continue;
+        h.uid = real_uid(proc);
+        out[n++] = h;
     }
     if (dir)
         closedir(dir);
