@@ -205,6 +205,10 @@ bool outlet_end_run(struct instance *in)
         struct outlet *o = in->outlets[i];
         if (o->run != OUTLET_RUN)
             continue;
+        if (pump_is_stalled(pump)) { /* its disk hangs: no restart waits for that */
+            o->run = OUTLET_ENDED;
+            continue;
+        }
         o->ticket = pump_end_run(pump, o->stream, gathered, i == 0 && unread ? own_copy(in->input[0]) : -1);
         o->run = OUTLET_ENDING;
     }
@@ -252,16 +256,17 @@ ssize_t outlet_send(struct instance *in, const struct buf *text, uint64_t ticket
 
 static void told_of_end(struct instance *in, unsigned ticket, bool all_before)
 {
-    bool waits = false;
+    bool waited = false, all = true;
     for (int i = 0; i < OUTLET_N; i++) {
         struct outlet *o = in->outlets[i];
-        if (!o || o->run != OUTLET_ENDING)
-            continue;
-        waits = true;
-        if (o->ticket == ticket || (all_before && (int)(ticket - o->ticket) >= 0))
+        if (o && o->run == OUTLET_ENDING &&
+            (o->ticket == ticket || (all_before && (int)(ticket - o->ticket) >= 0))) {
             o->run = OUTLET_ENDED;
+            waited = true;
+        }
+        all = all && o && o->run == OUTLET_ENDED;
     }
-    if (waits && in->life == LIFE_STARTING && !in->pid && instance_has_outlets(in))
+    if (waited && all && in->life == LIFE_STARTING && !in->pid && instance_has_outlets(in))
         world_defer_spawn(in);
 }
 

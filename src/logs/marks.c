@@ -107,7 +107,8 @@ static bool look(int fd, struct marks_of of, int64_t offset)
 static int open_index(struct marks_of of)
 {
     own_text path = names_index(of.path, of.inode);
-    return open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
+    /* Not blocking: for a lease that its owner has taken (fcntl(2)) open would wait. */
+    return open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0640);
 }
 
 static struct slot *take_slot(struct marks_cache *c, struct marks_of of, int64_t offset)
@@ -176,7 +177,7 @@ void marks_move(const char *path, ino_t from, ino_t to)
 {
     own_text old = names_index(path, from);
     own_text new = names_index(path, to);
-    own_fd fd = open(old, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    own_fd fd = open(old, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     uint64_t inode = to;
     if (fd >= 0 && pwrite(fd, &inode, sizeof(inode), sizeof(magic)) == sizeof(inode))
         rename(old, new);
@@ -214,7 +215,7 @@ static size_t straighten(struct mark *m, size_t n, int64_t size)
 struct mark *marks_read(const char *path, ino_t inode, int64_t size, size_t *n)
 {
     own_text name = names_index(path, inode);
-    own_fd fd = open(name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    own_fd fd = open(name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     struct stat st;
     *n = 0;
     if (fd < 0 || fstat(fd, &st) < 0 || st.st_size < 32 || !has_head(fd, inode))

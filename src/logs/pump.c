@@ -353,6 +353,11 @@ bool pump_has_ended(const struct pump *p, unsigned ticket)
     return (int)(works_ended(p->works) - ticket) >= 0;
 }
 
+bool pump_is_stalled(const struct pump *p)
+{
+    return p->stalls > 1 && works_pulse(p->works).turn == p->watched;
+}
+
 struct pump_idle pump_is_idle(const struct pump *p)
 {
     struct works_pulse now = works_pulse(p->works);

@@ -73,6 +73,7 @@ void pump_hurry(struct pump *p, uint64_t stream); /* what is in the pipe goes to
  * the pipe, and pump_is_idle() was said before that was seen. Returns a ticket. */
 unsigned pump_end_run(struct pump *p, uint64_t stream, bool gathered, int take_input);
 bool pump_has_ended(const struct pump *p, unsigned ticket);
+bool pump_is_stalled(const struct pump *p); /* it hangs, and has for a while: no use to ask */
 /* The thread waits for work, as it did then: it has touched no pipe in between, and obeys orders first. */
 struct pump_idle {
     bool idle;

@@ -22,10 +22,11 @@ struct stream {
     bool untold : 1;    /* dropped more since it was told */
     bool ending : 1;    /* its run is over: what is there is all there will be */
     bool midline : 1;   /* of a file of several streams: our last piece has no end yet */
-    uint8_t slow;       /* grows while its pipe's lock is hard to get (logs/works.c) */
     int64_t since;      /* mono us: due from then on */
     int64_t well_at;    /* mono ms: written again since then, and nothing dropped; 0: no */
-    int64_t rest_until; /* mono us: it waits in works.resting until then */
+    int64_t waited, waited_at; /* us: how long its pipe was waited for, less what that is allowed to be since;
+                                  as of mono us (logs/works.c) */
+    int64_t rest_until;        /* mono us: it waits in works.resting until then */
     struct sink *sink;
     struct lines *lines; /* or NULL: raw */
     int64_t dropped;     /* bytes, in all */

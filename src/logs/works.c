@@ -16,6 +16,7 @@
 #include "logs/stream.h"
 #include "os/pump.h"
 #include "os/ready.h"
+#include "os/stall.h"
 
 enum {
     REST_US = 1000,
@@ -25,12 +26,11 @@ enum {
     STUCK_MS = 1000,
     AT_ONCE = 64,
     /* An app can hold its pipe's lock: splice(2) from a socket where nothing comes into its stdout does, and
-     * what we do with that pipe waits. Again and again for a moment each, it would take most of our time. */
-    SLOW_US = 5000, /* what is more than a busy machine does to us */
-    SLOW_ONE = 4,   /* a slow transfer; quick ones take it off by one each */
-    SLOW_REST = 8,  /* from here on it rests ... */
-    SLOW_MOST = 16,
-    SLOW_TIMES = 50, /* ... so many times as long as it took */
+     * what we do with that pipe waits. Again and again for a moment each, it would take most of our time: it
+     * may have a moment, and then a small part. */
+    SLOW_US = 5000, /* a longer wait counts, unless the processors are so busy that it is natural */
+    SLOW_MOST = 200000,
+    SLOW_PART = 32,
 };
 
 struct works {
@@ -367,14 +367,15 @@ static void move_and_rest(struct works *w, struct stream *st)
 {
     w->flow.pipe_us = 0;
     move(w, st);
-    if (w->flow.pipe_us < SLOW_US) {
-        st->slow = (uint8_t)(st->slow - (st->slow > 0));
+    int64_t waited = w->flow.pipe_us;
+    if (waited < SLOW_US || waited < SLOW_US * 2 * os_queue()) /* who has the lock waits for a processor */
         return;
-    }
-    st->slow = (uint8_t)MIN(st->slow + SLOW_ONE, SLOW_MOST);
-    if (st->slow < SLOW_REST)
+    int64_t now = clock_us(CLOCK_MONOTONIC), paid = (now - st->waited_at) / SLOW_PART;
+    st->waited = waited + MAX(st->waited - paid, (int64_t)0);
+    st->waited_at = now;
+    if (st->waited <= SLOW_MOST)
         return;
-    st->rest_until = clock_us(CLOCK_MONOTONIC) + w->flow.pipe_us * SLOW_TIMES;
+    st->rest_until = now + (st->waited - SLOW_MOST) * SLOW_PART;
     if (!w->rested_at || st->rest_until < w->rested_at)
         w->rested_at = st->rest_until;
     list_remove(&st->due);
@@ -597,7 +598,7 @@ static void sync_all(struct works *w, const struct order *o)
     w->mono_us = read_clocks(w);
     for (size_t i = 0; w->begun && i < w->streams.cap; i++) {
         struct stream *st = w->streams.slots[i].key ? w->streams.slots[i].value : NULL;
-        if (!st || st->slow >= SLOW_REST)
+        if (!st || st->rest_until > w->mono_us)
             continue;
         begin_turn(w, st->id);
         if (!os_pump_waiting(st->fd, &waiting) || waiting == 0)

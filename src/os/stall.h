@@ -10,6 +10,8 @@
 
 int os_thread_id(void); /* of the calling thread */
 
+int os_queue(void); /* how many threads want each processor just now; at least 1 */
+
 enum { OS_PIPE_NAME = 256 };
 struct os_pipe_name { /* of a pipe or FIFO, as /proc/PID/fd has it */
     char text[OS_PIPE_NAME];

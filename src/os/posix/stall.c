@@ -6,6 +6,11 @@ int os_thread_id(void)
     return 0;
 }
 
+int os_queue(void)
+{
+    return 1;
+}
+
 bool os_pipe_name(int fd, struct os_pipe_name *out)
 {
     return false;
