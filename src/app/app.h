@@ -372,7 +372,13 @@ struct outlet {
     int fds[2]; /* read end (non-blocking), write end */
     struct instance *in;
     enum outlet_state { OUTLET_OPENING, OUTLET_OPEN, OUTLET_CLOSING } state : 8;
-    uint8_t which;        /* OUTLET_OUT or OUTLET_ERR */
+    uint8_t which; /* OUTLET_OUT or OUTLET_ERR */
+    enum outlet_run {
+        OUTLET_RUN,    /* a run writes to it, or has */
+        OUTLET_ENDING, /* pump_end_run() was asked */
+        OUTLET_ENDED,  /* a new run may begin */
+    } run : 8;
+    unsigned ticket;      /* of pump_end_run() */
     int error;            /* errno: the file cannot be written just now */
     int64_t dropped_here; /* bytes, of in->dropped: since this daemon has it */
 };
@@ -396,6 +402,16 @@ enum { OUTLET_STUCK_MS = 5000 }; /* the pump is called stuck */
 /* Says once that it is, and once that it goes on. False: it has nothing to do. */
 bool outlet_look(struct world *w);
 void outlet_free(struct outlet *o);
+/* Before a spawn: what the last run has left in the pipes belongs to that one. False: the log writer has yet
+ * to see to it, and its answer (instance_outlet_ended) starts us again. */
+bool outlet_end_run(struct instance *in);
+/* Writes to its stdin. Returns how much was taken; -1 and errno; EINPROGRESS: the log writer does it, and
+ * world.log_done is told (PUMP_SENT with the ticket), until OUTLET_SEND_MS are over at the latest: for
+ * something is in that pipe, so the app may have its lock. */
+enum { OUTLET_SEND_MS = 1500 };
+ssize_t outlet_send(struct instance *in, const struct buf *text, uint64_t ticket);
+/* ... and right before it: the child finds its standard descriptors as the first one did. */
+void outlet_begin_run(struct instance *in);
 void outlet_done_abandoned(struct world *w);
 void outlet_told(void *world, const struct pump_news *news);
 bool instance_has_outlets(const struct instance *in); /* all of them, open */

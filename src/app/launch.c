@@ -390,6 +390,7 @@ static int prepare(struct instance *in, struct plan *p, struct os_spawn *o, stru
     fault_point("spawn.pipes");
     if (r <= 0)
         return r;
+    outlet_end_run(in); /* asked here, done meanwhile */
     world_need_notify(in);
     if (find_account(in->app->spec, &p->account, e) < 0 || build_environ(in, p->account, &p->env, e) < 0 ||
         plan_program(in, p, e) < 0 || plan_user(in, p, o, e) < 0 || plan_channel(in, p, e) < 0)
@@ -399,9 +400,14 @@ static int prepare(struct instance *in, struct plan *p, struct os_spawn *o, stru
         world_defer_spawn(in); /* `drained` brings us back */
         return 0;
     }
+    if (!outlet_end_run(in)) { /* the log writer's answer brings us back */
+        forget_channel(in);
+        return 0;
+    }
     if (in->slot < 0)
         return err_set(e, ERR_LIMIT, "the ledger is full; a daemon after this one would not know the app");
     plan_limits(in, p);
+    outlet_begin_run(in);
     describe(in, p, o);
     return 1;
 }

@@ -209,6 +209,7 @@ static void close_all(struct daemon *d)
     d->world.pump = pump_free(d->world.pump);
     world_done(&d->world);
     log_works_free(d);
+    sends_free(d);
     d->world.keeper = keeper_link_free(d->world.keeper);
     uv_run(&d->loop, UV_RUN_DEFAULT);
     uv_loop_close(&d->loop);
@@ -242,6 +243,7 @@ static int begin(struct daemon *d, const struct daemon_options *o, struct err *e
     list_init(&d->kept);
     d->update_failed = o->update_failed;
     list_init(&d->log_works);
+    list_init(&d->sends);
     int r = uv_loop_init(&d->loop);
     if (r < 0)
         return err_set(e, ERR_FAILED, "event loop: %s", uv_strerror(r));

@@ -15,7 +15,7 @@ struct daemon {
     size_t n_conns, partial; /* connections; bytes of unfinished lines in all of them */
     uint64_t next_conn;
     struct events events;
-    struct link ops, log_works;
+    struct link ops, log_works, sends;
     uint64_t next_log_work;
     uv_timer_t *sync_due; /* NULL: log.files was never asked for */
 

@@ -41,6 +41,8 @@ void answer_error(struct daemon *d, uint64_t conn, const char *id, const struct 
 /* req/log.c: what is under way there. */
 void log_work_done(void *daemon, const struct pump_news *news); /* world.log_done */
 void log_works_free(struct daemon *d);
+void send_done(struct daemon *d, const struct pump_news *news); /* app.send: one instance's */
+void sends_free(struct daemon *d);
 /* Answers with this once what is in the pipes now is in the files; a disk that hangs is not waited for. */
 void log_work_sync(struct request *r, char *take_result);
 

@@ -136,6 +136,36 @@ size_t lines_format(struct lines *l, int64_t now_us, const char *in, size_t n, s
     return (size_t)(at - in);
 }
 
+/* The first `have` bytes of a character of `len`: could it become one? */
+static bool may_become(const char *bytes, size_t have, size_t len)
+{
+    static const char seconds[] = { '\x80', '\x90',
+                                    '\xa0' }; /* a lead byte allows some of these (Unicode, table 3-7) */
+    char whole[4];
+    memset(whole, '\x80', sizeof(whole));
+    memcpy(whole, bytes, have);
+    for (size_t i = 0; i < sizeof(seconds); i++) {
+        if (have == 1)
+            whole[1] = seconds[i];
+        if (text_utf8_len(whole, len) == len)
+            return true;
+    }
+    return false;
+}
+
+size_t lines_whole(const struct lines *l, const char *in, size_t n)
+{
+    for (size_t have = 1; l->json && have < 4 && have <= n; have++) {
+        unsigned char lead = (unsigned char)in[n - have];
+        size_t len = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : lead >= 0xc0 ? 2 : 0;
+        if (len)
+            return len > have && may_become(in + n - have, have, len) ? n - have : n;
+        if (lead < 0x80)
+            break;
+    }
+    return n;
+}
+
 void lines_piece(struct lines *l, int64_t now_us, const char *in, size_t n, struct buf *out)
 {
     make_head(l, now_us);

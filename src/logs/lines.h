@@ -19,6 +19,10 @@ struct lines *lines_free(struct lines *l);
  * is taken whatever its length. Returns how many bytes of `in` those were. */
 size_t lines_format(struct lines *l, int64_t now_us, const char *in, size_t n, size_t most, struct buf *out);
 
+/* How much of the piece `in` may be written now: JSON is text, and a character whose last bytes are yet to
+ * come is left out. Bytes that no character begins with are not waited for. */
+size_t lines_whole(const struct lines *l, const char *in, size_t n);
+
 /* A piece of a line whose end is not there yet, and will not be waited for. */
 void lines_piece(struct lines *l, int64_t now_us, const char *in, size_t n, struct buf *out);
 

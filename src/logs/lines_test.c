@@ -69,6 +69,53 @@ TEST(an_unfinished_line_waits)
     lines_free(l);
 }
 
+static const struct {
+    const char *in;
+    size_t left; /* bytes at the end that wait for more */
+} pieces[] = {
+    { "", 0 },
+    { "plain", 0 },
+    { "caf\xc3\xa9", 0 },
+    { "caf\xc3", 1 },
+    { "\xc3", 1 },
+    { "x\xe2", 1 },
+    { "x\xe2\x82", 2 },
+    { "x\xe2\x82\xac", 0 },
+    { "x\xf0\x9f\x98", 3 },
+    { "x\xf0\x9f", 2 },
+    { "x\xf4\x8f", 2 },
+    { "x\xed\x9f", 2 },
+    { "x\xe0\xa0", 2 },
+    { "x\xf0", 1 },
+    { "x\xff", 0 }, /* none of these begins a character: not waited for */
+    { "x\xc0", 0 },
+    { "x\xc1", 0 },
+    { "x\xf5", 0 },
+    { "x\x80\x80\x80", 0 },
+    { "\x80", 0 },
+    { "x\xed\xa0", 0 },
+    { "x\xf4\x90", 0 },
+    { "x\xe0\x80", 0 },
+    { "x\xf0\x8f\x80", 0 },
+    { "x\xe2"
+      "a",
+      0 },
+    { "x\xe2\xe2", 1 },
+};
+
+TEST(pieces_of_characters)
+{
+    struct lines *l = json(), *d = dated();
+    for (size_t i = 0; i < ARRAY_LEN(pieces); i++) {
+        size_t n = strlen(pieces[i].in);
+        check_row(i);
+        check_int(lines_whole(l, pieces[i].in, n), n - pieces[i].left);
+        check_int(lines_whole(d, pieces[i].in, n), n);
+    }
+    lines_free(l);
+    lines_free(d);
+}
+
 TEST(dated_lines_and_pieces)
 {
     struct lines *l = dated();

@@ -111,6 +111,7 @@ static int open_index(struct marks_of of)
     if (place_enter(&at, of.rights, of.name, of.path) < 0)
         return -1;
     own_text name = names_index(at.name, of.inode);
+    /* Not blocking: for a lease that its owner has taken (fcntl(2)) open would wait. */
     int fd = openat(at.dir, name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0640);
     place_end(&at);
     return fd;

@@ -1,6 +1,8 @@
 #include "logs/pump.h"
 
 #include <assert.h>
+#include <errno.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,10 +10,13 @@
 #include "base/time.h"
 #include "logs/works.h"
 #include "os/lowly.h"
+#include "os/stall.h"
 
 enum {
     LEAVE_MS = 1000, /* what the thread has to end */
     RETRY_MS = 1000, /* where there was no thread to be had */
+    WATCH_MS = 150,  /* while the thread works: does it come on? */
+    END_MS = 200,    /* a new run waits so long for what the last one left */
     STACK = 128 << 10,
 };
 
@@ -34,7 +39,14 @@ struct pump {
     bool running, missed; /* the thread; there was none to be had, and that was said */
     uv_thread_t thread;
     uv_timer_t retry;
-    unsigned seen; /* works_pulse.turn, and since when (mono ms) */
+    uv_timer_t watch;
+    unsigned watched; /* works_pulse.turn at the last look */
+    int stalls;       /* looks at which it was the same */
+    _Atomic int tid;  /* the thread's */
+    atomic_bool want_watch;
+    unsigned last_ticket, ended_seen; /* of pump_end_run(); what works_ended() said at the last look ... */
+    int64_t ended_at;                 /* ... and since when (mono ms) */
+    unsigned seen;                    /* works_pulse.turn, and since when (mono ms) */
     int64_t seen_at;
     pump_told *told;
     void *arg;
@@ -63,6 +75,13 @@ static struct link *take_one(struct pump *p, struct link *queue)
     return l;
 }
 
+static void ask_for_watch(void *arg)
+{
+    struct pump *p = arg;
+    p->want_watch = true;
+    uv_async_send(&p->wake_owner);
+}
+
 /* False: the last one was to end. */
 static bool take_orders(struct pump *p)
 {
@@ -80,6 +99,7 @@ static bool take_orders(struct pump *p)
 static void run(void *arg)
 {
     struct pump *p = arg;
+    p->tid = os_thread_id();
     os_prompt(); /* apps wait for room in their pipes */
     for (;;) {
         works_wait(p->works);
@@ -123,6 +143,12 @@ static bool refuse_orders(struct pump *p, int error)
         struct pump_news news = { .type = PUMP_DONE, .stream = o->stream, .error = error };
         if (o->type == ORDER_ADD && o->need == PUMP_OR_FAIL) {
             news.type = PUMP_FAILED;
+        } else if (o->type == ORDER_SEND) {
+            news.type = PUMP_SENT;
+            news.ticket = o->number;
+        } else if (o->type == ORDER_ENDED) {
+            news.type = PUMP_ENDED;
+            news.bytes = o->ticket;
         } else if (o->type == ORDER_REMOVE) {
             news.type = PUMP_REMOVED;
             forget_stream(p, o->stream); /* in front of this one */
@@ -161,10 +187,77 @@ static void on_retry(uv_timer_t *t)
     need_thread(container_of(t, struct pump, retry));
 }
 
+/* New runs have waited long enough for the thread: they begin without it. */
+static void void_ends(struct pump *p)
+{
+    unsigned ended = works_ended(p->works);
+    int64_t now = time_mono_ms();
+    if (ended != p->ended_seen) {
+        p->ended_seen = ended;
+        p->ended_at = now;
+    }
+    if (p->last_ticket == ended || now - p->ended_at < END_MS)
+        return;
+    p->ended_at = now;
+    works_void(p->works, p->last_ticket);
+    p->told(p->arg, &(struct pump_news){ .type = PUMP_ENDED, .bytes = p->last_ticket });
+}
+
+/* So has who sends something. */
+static void void_sends(struct pump *p)
+{
+    struct link late;
+    int64_t now = time_mono_ms();
+    list_init(&late);
+    uv_mutex_lock(&p->lock);
+    list_each_safe (l, &p->orders) {
+        const struct order *o = container_of(l, struct order, link);
+        if (o->type != ORDER_SEND || now < o->until)
+            continue;
+        list_remove(l);
+        list_append(&late, l);
+    }
+    uv_mutex_unlock(&p->lock);
+    list_each_safe (l, &late) {
+        struct order *o = container_of(l, struct order, link);
+        p->told(p->arg, &(struct pump_news){ .type = PUMP_SENT, .ticket = o->number, .error = ETIMEDOUT });
+        drop_order(o);
+    }
+}
+
+static void on_watch(uv_timer_t *t);
+
+static void watch(struct pump *p)
+{
+    if (!uv_is_active((uv_handle_t *)&p->watch) && !uv_is_closing((uv_handle_t *)&p->watch))
+        uv_timer_start(&p->watch, on_watch, WATCH_MS, 0);
+}
+
+static void on_watch(uv_timer_t *t)
+{
+    struct pump *p = container_of(t, struct pump, watch);
+    struct works_pulse now = works_pulse(p->works);
+    bool stalled = now.busy && now.turn == p->watched;
+    p->watched = now.turn;
+    p->stalls = stalled ? p->stalls + 1 : 0;
+    if (stalled)
+        p->told(p->arg,
+                &(struct pump_news){
+                    .type = PUMP_STALLED, .stream = now.stream, .error = p->stalls, .bytes = p->tid });
+    void_ends(p);
+    void_sends(p);
+    if (now.busy || !works_unwatched(p->works))
+        watch(p);
+}
+
 static void on_reports(uv_async_t *a)
 {
     struct pump *p = container_of(a, struct pump, wake_owner);
     struct link *l;
+    if (atomic_exchange(&p->want_watch, false)) {
+        p->watched = works_pulse(p->works).turn;
+        watch(p);
+    }
     while ((l = take_one(p, &p->reports))) {
         struct report *r = container_of(l, struct report, link);
         p->told(p->arg, &r->news);
@@ -235,6 +328,48 @@ void pump_hurry(struct pump *p, uint64_t stream)
     send_order(p, (struct order){ .type = ORDER_HURRY, .stream = stream });
 }
 
+void pump_send(struct pump *p, uint64_t stream, uint64_t ticket, int take_fd, char *take_text, int64_t until)
+{
+    struct order o = {
+        .type = ORDER_SEND, .stream = stream, .number = ticket, .fd = take_fd, .until = until
+    };
+    o.text = take_text;
+    send_order(p, o);
+}
+
+unsigned pump_end_run(struct pump *p, uint64_t stream, bool gathered, int take_input)
+{
+    struct order o = { .type = ORDER_ENDED, .stream = stream, .fd = take_input, .gathered = gathered };
+    o.ticket = ++p->last_ticket;
+    if (works_ended(p->works) == o.ticket - 1) {
+        p->ended_seen = o.ticket - 1;
+        p->ended_at = time_mono_ms();
+    }
+    send_order(p, o);
+    return o.ticket;
+}
+
+bool pump_has_ended(const struct pump *p, unsigned ticket)
+{
+    return (int)(works_ended(p->works) - ticket) >= 0;
+}
+
+bool pump_is_stalled(const struct pump *p)
+{
+    return p->stalls > 1 && works_pulse(p->works).turn == p->watched;
+}
+
+struct pump_idle pump_is_idle(const struct pump *p)
+{
+    struct works_pulse now = works_pulse(p->works);
+    return (struct pump_idle){ .idle = !now.busy, .turn = now.turn };
+}
+
+bool pump_was_idle(const struct pump *p, struct pump_idle since)
+{
+    return since.idle && works_pulse(p->works).turn == since.turn;
+}
+
 int64_t pump_busy_for(struct pump *p, uint64_t *stream)
 {
     struct works_pulse now = works_pulse(p->works);
@@ -262,7 +397,7 @@ void pump_begin(struct pump *p)
 struct pump *pump_new(uv_loop_t *loop, pump_told *told, void *arg)
 {
     struct pump *p = xnew(struct pump);
-    struct works_hooks hooks = { tell, p };
+    struct works_hooks hooks = { tell, ask_for_watch, p };
     p->told = told;
     p->arg = arg;
     list_init(&p->orders);
@@ -271,6 +406,7 @@ struct pump *pump_new(uv_loop_t *loop, pump_told *told, void *arg)
     uv_cond_init(&p->left);
     uv_async_init(loop, &p->wake_owner, on_reports);
     uv_timer_init(loop, &p->retry);
+    uv_timer_init(loop, &p->watch);
     p->works = works_new(&hooks);
     return p->works ? p : NULL; /* the program ends then */
 }
@@ -302,10 +438,16 @@ static void left_behind(uv_handle_t *h)
 {
 }
 
+static void watch_closed(uv_handle_t *h)
+{
+    struct pump *p = container_of((uv_timer_t *)h, struct pump, watch);
+    uv_close((uv_handle_t *)&p->wake_owner, !p->running ? owner_closed : left_behind);
+}
+
 static void retry_closed(uv_handle_t *h)
 {
     struct pump *p = container_of((uv_timer_t *)h, struct pump, retry);
-    uv_close((uv_handle_t *)&p->wake_owner, !p->running ? owner_closed : left_behind);
+    uv_close((uv_handle_t *)&p->watch, watch_closed);
 }
 
 struct pump *pump_free(struct pump *p)

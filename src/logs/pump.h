@@ -22,13 +22,16 @@ enum pump_news_type {
     PUMP_TROUBLE, /* writing fails: error; bytes are dropped from here on; said once */
     PUMP_DROPPED, /* so many by now; at most once a second */
     PUMP_BETTER,  /* writing works again: dropped bytes so far */
+    PUMP_ENDED,   /* what pump_end_run() asked for is done, or will not be: its ticket is in `bytes` */
+    PUMP_STALLED, /* pump_busy_for() rises: the thread's id is in `bytes`, how often it was told in `error` */
     PUMP_NOTE,    /* somebody else did something to the file, or it cannot be rotated: note, error */
+    PUMP_SENT,    /* what pump_send() was to write, by its ticket: `bytes` of it were taken, or error */
     PUMP_DONE,    /* a sync, flush or reopen, by its ticket in `stream`: bytes that were freed, error */
 };
 struct pump_news {
     enum pump_news_type type;
     enum sink_note note;
-    uint64_t stream;
+    uint64_t stream, ticket;
     int error;     /* errno */
     int64_t bytes; /* dropped, or freed */
 };
@@ -64,6 +67,26 @@ void pump_add(struct pump *p, uint64_t stream, int fd, const struct pump_target 
 void pump_change(struct pump *p, uint64_t stream, const struct pump_target *to); /* from here on */
 void pump_remove(struct pump *p, uint64_t stream);
 void pump_hurry(struct pump *p, uint64_t stream); /* what is in the pipe goes to the file without a rest */
+
+/* The run that wrote to the stream is over, and the next will: what is in the pipe goes to the file, and a
+ * last line without an end is ended there. PUMP_ENDED answers. Where the thread hangs it answers without the
+ * deed after a moment: then `stream` is 0, and it is for all tickets up to this one. take_input: a pipe of
+ * which the last run did not read everything: that is taken out and forgotten; or -1. gathered: nothing is in
+ * the pipe, and pump_is_idle() was said before that was seen. Returns a ticket. */
+unsigned pump_end_run(struct pump *p, uint64_t stream, bool gathered, int take_input);
+bool pump_has_ended(const struct pump *p, unsigned ticket);
+bool pump_is_stalled(const struct pump *p); /* it hangs, and has for a while: no use to ask */
+/* The thread waits for work, as it did then: it has touched no pipe in between, and obeys orders first. */
+struct pump_idle {
+    bool idle;
+    unsigned turn;
+};
+struct pump_idle pump_is_idle(const struct pump *p);
+bool pump_was_idle(const struct pump *p, struct pump_idle since);
+
+/* Writes to the stdin of the stream's app, for the main thread must not wait for that pipe's lock. fd:
+ * non-blocking. After `until` (mono ms) it is not done any more. PUMP_SENT answers. */
+void pump_send(struct pump *p, uint64_t stream, uint64_t ticket, int take_fd, char *take_text, int64_t until);
 
 /* For how long (ms) the thread has been at the same piece of work, as far as can be told: since the first
  * time this was asked meanwhile. Much: a disk hangs. -1: it has nothing to do. *stream: whose it is; 0:

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "os/pump.h"
@@ -44,9 +45,22 @@ static bool need_scratch(struct flow *f)
     return true;
 }
 
+/* Without a system call where the machine has a usable clock. */
+static int64_t mono_us(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
 static ssize_t peek(struct flow *f, int fd, size_t most)
 {
-    return need_scratch(f) ? os_pump_peek(f->scratch, fd, f->peeked, most) : -1;
+    if (!need_scratch(f))
+        return -1;
+    int64_t since = mono_us();
+    ssize_t n = os_pump_peek(f->scratch, fd, f->peeked, most);
+    f->pipe_us += mono_us() - since;
+    return n;
 }
 
 /* How much of what was peeked at is whole lines; 0: no line ends in it. */
@@ -173,7 +187,9 @@ static ssize_t write_raw(struct flow *f, struct stream *st, int fd, size_t most)
     if (!sink_is_ready(s))
         return (ssize_t)failed(f, st, fd, errno);
     sink_mark(&f->env, s);
+    int64_t since = s->plain ? 0 : mono_us(); /* straight from the app's pipe, and to another */
     ssize_t n = os_pump(fd, s->fd, &s->offset, most, &file_failed);
+    f->pipe_us += s->plain ? 0 : mono_us() - since;
     if (n < 0 && file_failed)
         return (ssize_t)failed(f, st, fd, errno);
     if (n > 0 && file_failed) {
@@ -208,21 +224,25 @@ static ssize_t move_raw(struct flow *f, struct stream *st, int fd, size_t most)
     return at_line ? finish_line(f, st, fd, most) : write_raw(f, st, fd, most);
 }
 
-/* What is in the transit pipe goes on to the file, or is dropped: it has to be empty for the next. */
-static size_t drain_transit(struct flow *f, struct stream *st)
+/* `taken` bytes are in the transit pipe, and go on to the file, or are dropped: it has to be empty for the
+ * next stream. A file may refuse what it took a moment ago: somebody has put a FIFO in its place, which is
+ * full, or no descriptor is left to peek with. What is in the transit pipe cannot wait for better times. */
+static void drain_transit(struct flow *f, struct stream *st, size_t taken)
 {
-    size_t done = 0;
     ssize_t n;
-    while ((n = move_raw(f, st, transit_end(f->transit), PIPE_LARGE)) > 0)
-        done += (size_t)n;
-    return done;
+    while (taken > 0 && (n = move_raw(f, st, transit_end(f->transit), PIPE_LARGE)) > 0)
+        taken -= MIN(taken, (size_t)n);
+    if (taken > 0)
+        count_dropped(f, st, transit_forget(f->transit), st->sink->error ? st->sink->error : EAGAIN);
 }
 
 static ssize_t move_through_transit(struct flow *f, struct stream *st, size_t most)
 {
+    int64_t since = mono_us();
     ssize_t n = transit_take(f->transit, st->id, st->fd, most);
+    f->pipe_us += mono_us() - since;
     if (n > 0)
-        drain_transit(f, st);
+        drain_transit(f, st, (size_t)n);
     return n;
 }
 
@@ -265,8 +285,10 @@ static size_t raw_most(struct flow *f, struct stream *st, bool *part)
     f->left = (size_t)n - lines;
     if (lines == 0 && !is_awaited(st, (size_t)n)) {
         f->left = 0;
+        st->midline = true;
         return (size_t)n;
     }
+    st->midline = st->midline && lines == 0;
     return lines;
 }
 
@@ -370,10 +392,17 @@ static ssize_t move_lines(struct flow *f, struct stream *st, size_t n)
     }
 }
 
+/* A piece ends where a character does; the rest of that one may be on its way, unless the app is gone. */
+static size_t piece_of(const struct stream *st, const char *bytes, size_t n)
+{
+    size_t whole = lines_whole(st->lines, bytes, n);
+    return st->ending && !has_more(st, n) ? n : whole;
+}
+
 static ssize_t move_piece(struct flow *f, struct stream *st, size_t n)
 {
     bool at_line;
-    if (is_awaited(st, n))
+    if (is_awaited(st, n) || (n = piece_of(st, f->peeked, n)) == 0)
         return 0;
     sink_room(&f->env, st->sink, &at_line);
     begin_lines(f, st);
@@ -426,6 +455,49 @@ size_t stream_move(struct flow *f, struct stream *st)
     return st->lines ? move_all_formatted(f, st) : move_all_raw(f, st);
 }
 
+/* When a run ends. */
+
+void stream_drain(struct flow *f, struct stream *st)
+{
+    bool was_hurried = st->hurried;
+    int waiting = 0;
+    size_t n, left;
+    if (!os_pump_waiting(st->fd, &waiting) || waiting <= 0)
+        return;
+    st->hurried = true;
+    for (left = (size_t)waiting; left > 0 && (n = stream_move(f, st)) > 0;)
+        left -= MIN(left, n);
+    st->hurried = was_hurried; /* what comes later is not */
+}
+
+/* Is the open line at the end of the file ours? */
+static bool left_open(const struct stream *st, bool moved)
+{
+    const struct sink *s = st->sink;
+    if (st->lines)
+        return s->unended && s->unended_by == st->id;
+    return s->refs == 1 || moved || st->midline;
+}
+
+void stream_end_run(struct flow *f, struct stream *st, bool gathered, bool (*is_void)(void *arg), void *arg)
+{
+    struct sink *s = st->sink;
+    int64_t before = s->offset;
+    st->ending = true;
+    if (!gathered)
+        stream_drain(f, st);
+    st->ending = false;
+    if (is_void(arg)) /* it took so long that the next run has begun */
+        return;
+    sink_look(&f->env, s);
+    if (s->plain && s->fd >= 0 && !s->error && left_open(st, s->offset != before) && end_line(st)) {
+        s->unended = false;
+        if (st->lines)
+            lines_set_open(st->lines, false);
+    }
+    st->torn = st->midline = false; /* the rest of that line does not come */
+}
+
 /* Beginning, and taking over. */
 
 void stream_begin(struct stream *st)
@@ -455,6 +527,6 @@ void stream_recover(struct flow *f, struct stream *st, const struct transit_left
     if (left->phase == TRANSIT_LINES)
         recover_lines(f, st, left);
     else if (left->phase == TRANSIT_RAW && left->taken > 0)
-        drain_transit(f, st);
+        drain_transit(f, st, (size_t)left->taken);
     transit_clear(f->transit);
 }

@@ -20,8 +20,13 @@ struct stream {
     bool torn : 1;      /* dropped up to the middle of a line: the rest goes too */
     bool dropping : 1;  /* and it was told */
     bool untold : 1;    /* dropped more since it was told */
+    bool ending : 1;    /* its run is over: what is there is all there will be */
+    bool midline : 1;   /* of a file of several streams: our last piece has no end yet */
     int64_t since;      /* mono us: due from then on */
     int64_t well_at;    /* mono ms: written again since then, and nothing dropped; 0: no */
+    int64_t waited, waited_at; /* us: how long its pipe was waited for, less what that is allowed to be since;
+                                  as of mono us (logs/works.c) */
+    int64_t rest_until;        /* mono us: it waits in works.resting until then */
     struct sink *sink;
     struct lines *lines; /* or NULL: raw */
     int64_t dropped;     /* bytes, in all */
@@ -36,6 +41,7 @@ struct flow {
     size_t left;  /* of what was peeked at, not taken */
     bool limited; /* the last transfer was cut short by the file, not by what there was */
     struct buf formatted;
+    int64_t pipe_us; /* how long apps' pipes were waited for; the caller sets it back */
     void (*trouble)(void *arg, struct stream *st, int error); /* the first drop */
     void (*dropped)(void *arg, struct stream *st);            /* more */
     void (*better)(void *arg, struct stream *st);
@@ -48,6 +54,13 @@ void flow_done(struct flow *f);
 /* Moves what there is, up to a fair share. Returns bytes, dropped ones too. */
 enum { STREAM_TURN = 4 << 20 };
 size_t stream_move(struct flow *f, struct stream *st);
+
+/* What is in the pipe now, and no more: an app that keeps writing is not waited for. */
+void stream_drain(struct flow *f, struct stream *st);
+
+/* The run that wrote to the pipe is over. What it left is moved (`gathered`: there is nothing), and a last
+ * line without an end is ended, so that the next run's first does not continue it. */
+void stream_end_run(struct flow *f, struct stream *st, bool gathered, bool (*is_void)(void *arg), void *arg);
 
 /* Before the first: how does the file end that it goes on with? */
 void stream_begin(struct stream *st);

@@ -92,6 +92,15 @@ static void empty(struct transit *t)
         ;
 }
 
+size_t transit_forget(struct transit *t)
+{
+    int left = 0;
+    if (!os_pump_waiting(t->out, &left) || left <= 0)
+        return 0;
+    empty(t);
+    return (size_t)left;
+}
+
 void transit_clear(struct transit *t)
 {
     t->page->phase = TRANSIT_NONE;

@@ -33,10 +33,12 @@ struct transit_left {
 struct transit_left transit_look(const struct transit *t);
 void transit_clear(struct transit *t); /* nothing is under way; what is in the pipe is forgotten */
 
-/* Raw: takes up to `most` bytes; they are then read from the returned pipe end, all of them, by the caller.
- */
+/* Raw: takes up to `most` bytes; they are then read from the returned pipe end, all of them, by the caller:
+ * the pipe is shared, and what stays in it would end up in another stream's file. */
 ssize_t transit_take(struct transit *t, uint64_t stream, int pipe_fd, size_t most);
 int transit_end(const struct transit *t);
+/* What the caller could not bring anywhere is forgotten. Bytes. */
+size_t transit_forget(struct transit *t);
 
 /* Lines: before the file is written; after it was. transit_commit takes the bytes out of the pipe, or what is
  * left of them: the next daemon may go on with it. */

@@ -16,6 +16,7 @@
 #include "logs/stream.h"
 #include "os/pump.h"
 #include "os/ready.h"
+#include "os/stall.h"
 
 enum {
     REST_US = 1000,
@@ -24,6 +25,12 @@ enum {
     TELL_MS = 1000,      /* how often it is told that more was dropped */
     STUCK_MS = 1000,
     AT_ONCE = 64,
+    /* An app can hold its pipe's lock: splice(2) from a socket where nothing comes into its stdout does, and
+     * what we do with that pipe waits. Again and again for a moment each, it would take most of our time: it
+     * may have a moment, and then a small part. */
+    SLOW_US = 5000, /* a longer wait counts, unless the processors are so busy that it is natural */
+    SLOW_MOST = 200000,
+    SLOW_PART = 32,
 };
 
 struct works {
@@ -34,19 +41,27 @@ struct works {
     struct janitor *janitor;
     struct transit_left recover;
     struct link due;
+    struct link resting; /* streams, by their `due` */
+    int64_t rested_at;   /* mono us: the first of them is due again; 0: there is none */
     struct sinks sinks;
     struct map streams;
     int64_t mono_us;          /* of this round */
     int64_t tell_at, look_at; /* mono ms; 0: never */
     _Atomic unsigned turn;    /* odd: at work */
     _Atomic uint64_t at;      /* the stream that is worked at, or 0 */
+    atomic_bool watched;      /* the owner looks whether we come on */
+    _Atomic unsigned ended;   /* the ticket of the last ORDER_ENDED that was obeyed */
+    _Atomic unsigned voided;  /* ... and of the last that is not waited for any more */
+    unsigned obeying;         /* ... and of the one at hand */
 };
 
-/* Work begins that may hang in the disk. */
+/* Work begins that may hang in the disk, or in a pipe whose lock an app holds. */
 static void begin_turn(struct works *w, uint64_t stream)
 {
     w->at = stream;
     w->turn += w->turn % 2 ? 2 : 1;
+    if (!w->watched && !atomic_exchange(&w->watched, true))
+        w->hooks.watch(w->hooks.arg);
 }
 
 static void end_turn(struct works *w)
@@ -58,6 +73,22 @@ struct works_pulse works_pulse(const struct works *w)
 {
     unsigned turn = w->turn;
     return (struct works_pulse){ .turn = turn, .busy = turn % 2, .stream = w->at };
+}
+
+bool works_unwatched(struct works *w)
+{
+    w->watched = false;
+    return w->turn % 2 == 0 || atomic_exchange(&w->watched, true); /* it may have begun just now */
+}
+
+unsigned works_ended(const struct works *w)
+{
+    return w->ended;
+}
+
+void works_void(struct works *w, unsigned ticket)
+{
+    w->voided = ticket;
 }
 
 static void report(struct works *w, struct pump_news news)
@@ -334,9 +365,44 @@ static void move(struct works *w, struct stream *st)
         return;
     }
     st->hurried = false;
+    st->ending = false;
     list_remove(&st->due);
     if (list_linked(&st->waiting) && !w->look_at)
         w->look_at = w->flow.env.now_ms + STUCK_MS;
+}
+
+/* One whose pipe makes us wait gives the others their turn. */
+static void move_and_rest(struct works *w, struct stream *st)
+{
+    w->flow.pipe_us = 0;
+    move(w, st);
+    int64_t waited = w->flow.pipe_us;
+    if (waited < SLOW_US || waited < SLOW_US * 2 * os_queue()) /* who has the lock waits for a processor */
+        return;
+    int64_t now = clock_us(CLOCK_MONOTONIC), paid = (now - st->waited_at) / SLOW_PART;
+    st->waited = waited + MAX(st->waited - paid, (int64_t)0);
+    st->waited_at = now;
+    if (st->waited <= SLOW_MOST)
+        return;
+    st->rest_until = now + (st->waited - SLOW_MOST) * SLOW_PART;
+    if (!w->rested_at || st->rest_until < w->rested_at)
+        w->rested_at = st->rest_until;
+    list_remove(&st->due);
+    list_append(&w->resting, &st->due);
+}
+
+static void look_at_resting(struct works *w, int64_t now)
+{
+    w->rested_at = 0;
+    list_each_safe (l, &w->resting) {
+        struct stream *st = container_of(l, struct stream, due);
+        if (st->rest_until <= now) {
+            list_remove(&st->due);
+            make_due(w, st);
+        } else if (!w->rested_at || st->rest_until < w->rested_at) {
+            w->rested_at = st->rest_until;
+        }
+    }
 }
 
 /* How long it rests before its next transfer. */
@@ -356,11 +422,16 @@ static void move_due(struct works *w)
     list_each_safe (l, &w->due) {
         struct stream *st = container_of(l, struct stream, due);
         if (rest_of(st) <= rest || now - st->since >= RESTED_US)
-            move(w, st);
+            move_and_rest(w, st);
     }
 }
 
 /* Orders. */
+
+static bool never(void *arg)
+{
+    return false;
+}
 
 static void add(struct works *w, struct order *o)
 {
@@ -379,6 +450,8 @@ static void add(struct works *w, struct order *o)
         w->recover.phase = TRANSIT_NONE;
     }
     stream_begin(st);
+    if (o->need == PUMP_OR_FAIL && s->refs == 1)
+        stream_end_run(&w->flow, st, true, never, NULL); /* of an app that had this file before */
     if (w->begun)
         sink_settle(w, s);
     os_ready_add(w->ready, st->fd, OS_READY_IN, st);
@@ -408,10 +481,8 @@ static void use_transit(struct works *w, const struct order *o)
 static void drain(struct works *w, struct stream *st)
 {
     read_clocks(w);
-    st->hurried = true;
-    do
-        begin_turn(w, st->id);
-    while (stream_move(&w->flow, st) > 0);
+    begin_turn(w, st->id);
+    stream_drain(&w->flow, st);
     list_remove(&st->waiting);
 }
 
@@ -447,6 +518,7 @@ static void remove_stream(struct works *w, uint64_t id)
 {
     struct stream *st = map_get(&w->streams, id);
     if (st) {
+        st->ending = true;
         drain(w, st);
         tell_one(w, st);
         forget(w, st);
@@ -459,8 +531,41 @@ static void hurry(struct works *w, uint64_t id)
     struct stream *st = map_get(&w->streams, id);
     if (!st)
         return;
-    st->hurried = true;
+    st->hurried = st->ending = true; /* its processes are gone */
     make_due(w, st);
+}
+
+static bool is_void(void *arg)
+{
+    const struct works *w = arg;
+    return (int)(w->obeying - w->voided) <= 0;
+}
+
+/* The next run waits for this, but not long: the owner voids what takes too long. */
+static void end_run(struct works *w, const struct order *o)
+{
+    struct stream *st = map_get(&w->streams, o->stream);
+    w->obeying = o->ticket;
+    read_clocks(w);
+    if (st && !is_void(w) && o->fd >= 0)
+        os_pump_discard(o->fd);
+    if (st && !is_void(w))
+        stream_end_run(&w->flow, st, o->gathered, is_void, w);
+    w->ended = o->ticket;
+    report(w, (struct pump_news){ .type = PUMP_ENDED, .stream = o->stream, .bytes = o->ticket });
+}
+
+static void send_text(struct works *w, const struct order *o)
+{
+    struct pump_news news = { .type = PUMP_SENT, .stream = o->stream, .ticket = o->number };
+    read_clocks(w);
+    if (w->flow.env.now_ms >= o->until) {
+        news.error = ETIMEDOUT;
+    } else {
+        news.bytes = write(o->fd, o->text, strlen(o->text));
+        news.error = news.bytes < 0 ? errno : 0;
+    }
+    report(w, news);
 }
 
 /* A file that no stream has: an app that was never started. It is not made. */
@@ -510,10 +615,13 @@ static void sync_all(struct works *w, const struct order *o)
     w->mono_us = read_clocks(w);
     for (size_t i = 0; w->begun && i < w->streams.cap; i++) {
         struct stream *st = w->streams.slots[i].key ? w->streams.slots[i].value : NULL;
-        if (!st || !os_pump_waiting(st->fd, &waiting) || waiting == 0)
+        if (!st || st->rest_until > w->mono_us)
+            continue;
+        begin_turn(w, st->id);
+        if (!os_pump_waiting(st->fd, &waiting) || waiting == 0)
             continue;
         make_due(w, st);
-        move(w, st);
+        move_and_rest(w, st);
     }
     report(w, (struct pump_news){ .type = PUMP_DONE, .stream = o->stream });
 }
@@ -533,6 +641,12 @@ void works_obey(struct works *w, struct order *o)
         break;
     case ORDER_HURRY:
         hurry(w, o->stream);
+        break;
+    case ORDER_ENDED:
+        end_run(w, o);
+        break;
+    case ORDER_SEND:
+        send_text(w, o);
         break;
     case ORDER_FLUSH:
         flush(w, o);
@@ -556,9 +670,12 @@ void works_obey(struct works *w, struct order *o)
 
 void order_free(struct order *o)
 {
+    if (o->type == ORDER_ENDED || o->type == ORDER_SEND)
+        fd_done(&o->fd);
     lines_free(o->lines);
     rights_free(o->rights);
     free(o->path);
+    free(o->text);
     free(o);
 }
 
@@ -569,6 +686,8 @@ static int time_left(const struct works *w)
     int64_t at = w->tell_at && (!w->look_at || w->tell_at < w->look_at) ? w->tell_at : w->look_at;
     if (w->begun && !list_empty(&w->due))
         return 0;
+    if (w->rested_at && (!at || w->rested_at / 1000 < at))
+        at = w->rested_at / 1000 + 1;
     return at ? (int)MAX(at - w->flow.env.now_ms, (int64_t)0) : -1;
 }
 
@@ -594,6 +713,8 @@ void works_move(struct works *w)
 {
     begin_turn(w, 0);
     take_compressed(w);
+    if (w->rested_at && w->flow.env.now_ms > w->rested_at / 1000)
+        look_at_resting(w, clock_us(CLOCK_MONOTONIC));
     if (w->begun && !list_empty(&w->due))
         move_due(w);
     if (w->tell_at && w->flow.env.now_ms >= w->tell_at)
@@ -636,6 +757,7 @@ struct works *works_new(const struct works_hooks *hooks)
     w->flow.better = on_better;
     w->flow.arg = w;
     list_init(&w->due);
+    list_init(&w->resting);
     sinks_init(&w->sinks);
     read_clocks(w);
     return w;

@@ -1,10 +1,17 @@
 /* src/os/pump.h: bytes from a pipe to a file, without a stop in our memory where the system can.
  * Pipes are non-blocking, and made by os_pump_pipe(). */
 #pragma once
+#include <fcntl.h>
 #include <stdbool.h>
 #include <sys/types.h>
 
 #include "base/def.h"
+
+#ifdef O_DIRECT
+enum { OS_PUMP_PACKETS = O_DIRECT }; /* a status flag that makes of a pipe something else (pipe(2)) */
+#else
+enum { OS_PUMP_PACKETS = 0 };
+#endif
 
 /* fds[0] to read (non-blocking), fds[1] to write; close-on-exec. */
 int os_pump_pipe(int fds[2]);
@@ -24,6 +31,9 @@ ssize_t os_pump_peek(const int scratch[2], int pipe_fd, char *out, size_t most);
 
 /* Takes up to `most` bytes from the pipe and forgets them. Bytes, or -1. */
 ssize_t os_pump_drop(int pipe_fd, size_t most);
+
+/* Takes out what is in the pipe now, which may be blocking, and forgets it. */
+void os_pump_discard(int pipe_fd);
 
 /* How many bytes wait in the pipe (FIONREAD). */
 bool os_pump_waiting(int pipe_fd, int *bytes);

@@ -75,26 +75,126 @@ void req_app_signal(struct request *r)
     for_instances(r, send_signal);
 }
 
-static int send_line(struct request *r, struct instance *in, struct err *e)
+/* app.send. What the log writer writes for us (outlet_send) is answered once it has. */
+
+struct send_part { /* of an app */
+    char *name;
+    struct err e; /* the first */
+    bool failed;
+};
+
+struct send_work {
+    struct link link; /* in daemon.sends */
+    uint64_t number;
+    struct op *op;
+    struct buf text;
+    struct send_part *parts;
+    size_t n, open; /* apps; instances that have yet to be written to */
+};
+
+enum { SEND_PARTS_MOST = 1 << 20 }; /* a ticket is the work's number and the app's place in it */
+
+static void send_free(struct send_work *w)
 {
-    const char *line = json_get_str(r->params, "line", ""), *name = in->app->spec->name;
-    own_buf text = { 0 };
-    if (!in->pid || in->input[1] < 0)
-        return err_set(e, ERR_FAILED, "%s: no process runs", name);
-    buf_adds(&text, line);
-    buf_addc(&text, '\n');
-    ssize_t n = write(in->input[1], text.data, text.len);
-    if (n == (ssize_t)text.len)
-        return 0;
-    if (n >= 0 || errno == EAGAIN)
-        return err_set(e, ERR_FAILED, "%s: does not read its standard input: %zd of %zu bytes were taken",
-                       name, MAX(n, (ssize_t)0), text.len);
-    return err_sys(e, "%s: standard input", name);
+    for (size_t i = 0; i < w->n; i++)
+        free(w->parts[i].name);
+    list_remove(&w->link);
+    buf_done(&w->text);
+    free(w->parts);
+    free(w);
+}
+
+void sends_free(struct daemon *d)
+{
+    list_each_safe (l, &d->sends)
+        send_free(container_of(l, struct send_work, link));
+}
+
+static void note_sent(const struct send_work *w, struct send_part *p, ssize_t n, int error)
+{
+    struct err e;
+    errno = error;
+    if (n == (ssize_t)w->text.len || p->failed)
+        return;
+    p->failed = true;
+    if (n >= 0 || error == EAGAIN)
+        err_set(&e, ERR_FAILED, "%s: does not read its standard input: %zd of %zu bytes were taken", p->name,
+                MAX(n, (ssize_t)0), w->text.len);
+    else if (error == ESRCH)
+        err_set(&e, ERR_FAILED, "%s: no process runs", p->name);
+    else if (error == ETIMEDOUT)
+        err_set(&e, ERR_FAILED, "%s: standard input: the log writer, who writes it, waits for a disk",
+                p->name);
+    else
+        err_sys(&e, "%s: standard input", p->name);
+    p->e = e;
+}
+
+static void answer_send(struct daemon *d, struct send_work *w)
+{
+    for (size_t i = 0; i < w->n; i++) {
+        struct send_part *p = &w->parts[i];
+        const struct app *a = world_find(&d->world, p->name);
+        if (!a && !p->failed) {
+            p->failed = true;
+            err_set(&p->e, ERR_FAILED, "%s: was deleted meanwhile", p->name);
+        }
+        if (p->failed)
+            op_add_error(w->op, p->name, &p->e);
+        else
+            op_add_unchanged(w->op, a);
+    }
+    op_go(w->op);
+    send_free(w);
+}
+
+void send_done(struct daemon *d, const struct pump_news *news)
+{
+    list_each (l, &d->sends) {
+        struct send_work *w = container_of(l, struct send_work, link);
+        if (w->number != news->ticket / SEND_PARTS_MOST)
+            continue;
+        note_sent(w, &w->parts[news->ticket % SEND_PARTS_MOST], (ssize_t)news->bytes, news->error);
+        if (--w->open == 0)
+            answer_send(d, w);
+        return;
+    }
+}
+
+static void send_line(struct send_work *w, size_t part, struct instance *in)
+{
+    ssize_t n = -1;
+    errno = ESRCH;
+    if (in->pid && in->input[1] >= 0)
+        n = outlet_send(in, &w->text, w->number * SEND_PARTS_MOST + part);
+    if (n < 0 && errno == EINPROGRESS)
+        w->open++;
+    else
+        note_sent(w, &w->parts[part], n, errno);
 }
 
 void req_app_send(struct request *r)
 {
-    for_instances(r, send_line);
+    struct daemon *d = r->daemon;
+    struct selection s = { 0 };
+    const json_t *select = json_object_get(r->params, "select");
+    if (!select_or_refuse(r, &s))
+        return;
+    struct send_work *w = xnew(struct send_work);
+    *w = (struct send_work){ .number = ++d->next_log_work, .op = op_new(r, false), .n = s.n };
+    w->parts = xcalloc(s.n, sizeof(*w->parts));
+    list_append(&d->sends, &w->link);
+    buf_adds(&w->text, json_get_str(r->params, "line", ""));
+    buf_addc(&w->text, '\n');
+    for (size_t i = 0; i < s.n; i++) {
+        w->parts[i].name = xstrdup(s.apps[i]->spec->name);
+        for (size_t k = 0; k < s.apps[i]->n; k++)
+            if (select_has_instance(select, s.apps[i]->instances[k]))
+                send_line(w, i, s.apps[i]->instances[k]);
+    }
+    selection_done(&s);
+    if (w->open == 0)
+        answer_send(d, w);
 }
 
 /* instances: the number; or change: how many more (or fewer). */

@@ -83,6 +83,10 @@ static void answer_when_done(struct daemon *d, struct log_work *w)
 void log_work_done(void *daemon, const struct pump_news *news)
 {
     struct daemon *d = daemon;
+    if (news->type == PUMP_SENT) {
+        send_done(d, news);
+        return;
+    }
     list_each (l, &d->log_works) {
         struct log_work *w = container_of(l, struct log_work, link);
         if (w->number != news->stream / PARTS_MOST)

@@ -83,6 +83,17 @@ ssize_t os_pump_drop(int pipe_fd, size_t most)
     return read(pipe_fd, block, MIN(most, sizeof(block)));
 }
 
+/* Not by read(2): another reader may be quicker, and the pipe's O_NONBLOCK is not ours to set. */
+void os_pump_discard(int pipe_fd)
+{
+    int left = 0, null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    ssize_t n = 1;
+    for (os_pump_waiting(pipe_fd, &left); null >= 0 && left > 0 && n > 0; left -= (int)n)
+        n = splice(pipe_fd, NULL, null, NULL, (size_t)left, SPLICE_F_NONBLOCK);
+    if (null >= 0)
+        close(null);
+}
+
 bool os_pump_waiting(int pipe_fd, int *bytes)
 {
     return ioctl(pipe_fd, FIONREAD, bytes) == 0;

@@ -65,6 +65,16 @@ ssize_t os_pump_drop(int pipe_fd, size_t most)
     return read(pipe_fd, block, MIN(most, sizeof(block)));
 }
 
+void os_pump_discard(int pipe_fd)
+{
+    int left = 0, flags = fcntl(pipe_fd, F_GETFL);
+    ssize_t n = 1;
+    fcntl(pipe_fd, F_SETFL, flags | O_NONBLOCK);
+    for (os_pump_waiting(pipe_fd, &left); left > 0 && n > 0; left -= (int)n)
+        n = os_pump_drop(pipe_fd, (size_t)left);
+    fcntl(pipe_fd, F_SETFL, flags);
+}
+
 bool os_pump_waiting(int pipe_fd, int *bytes)
 {
     return ioctl(pipe_fd, FIONREAD, bytes) == 0;
