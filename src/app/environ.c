@@ -7,6 +7,7 @@
 
 #include "base/map.h"
 #include "conf/dotenv.h"
+#include "os/fsid.h"
 
 struct environ_blob *environ_intern(struct link *pool, const char *data, size_t len, bool *made)
 {
@@ -120,6 +121,20 @@ static int add_files(struct environ *env, char *const *files, struct err *e)
     return 0;
 }
 
+/* The files are the app's, in directories of its user as a rule. */
+static int read_files(const struct environ_query *q, struct environ *env, struct err *e)
+{
+    char **files = q->spec->env_file;
+    if (!files || !*files)
+        return 0;
+    if (q->reader && os_fsid_enter(q->reader, e) < 0)
+        return err_in(e, "env_file");
+    int r = add_files(env, files, e);
+    if (q->reader)
+        os_fsid_leave();
+    return r;
+}
+
 static void add_user(struct environ *env, const struct passwd *user)
 {
     environ_set(env, "HOME", user->pw_dir);
@@ -137,7 +152,7 @@ int environ_build(const struct environ_query *q, struct environ *out, struct err
         vars_put(&env.all, p);
     if (q->user)
         add_user(&env, q->user);
-    if (add_files(&env, q->spec->env_file, e) < 0) {
+    if (read_files(q, &env, e) < 0) {
         environ_done(&env);
         return -1;
     }

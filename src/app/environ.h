@@ -27,6 +27,7 @@ struct environ_query {
     const char *home, *mark;         /* VELOS_HOME, VELOS_INSTANCE */
     const char *notify;              /* NOTIFY_SOCKET; or NULL */
     const struct passwd *user;       /* whose HOME, USER, LOGNAME and SHELL; NULL: as in base */
+    const struct os_fsid *reader;    /* with whose rights env_file is read; NULL: our own */
     int64_t id;
     int index;
 };

@@ -22,6 +22,7 @@
 #include "conf/interp.h"
 #include "conf/limits.h"
 #include "os/fds.h"
+#include "os/fsid.h"
 #include "os/groups.h"
 #include "os/sock.h"
 #include "os/spawn.h"
@@ -83,10 +84,49 @@ static int find_account(const struct app_spec *s, const struct passwd **out, str
     return *out ? 0 : -1;
 }
 
-static int build_environ(const struct instance *in, const struct passwd *user, struct environ *out,
-                         struct err *e)
+static int find_group(const char *name, gid_t *out, struct err *e)
+{
+    unsigned id = 0;
+    const struct group *g = getgrnam(name);
+    if (!g && !read_id(name, &id))
+        return err_set(e, ERR_SPAWN, "group %s: no such group", name);
+    *out = g ? g->gr_gid : (gid_t)id;
+    return 0;
+}
+
+static int find_user(const struct app_spec *s, struct plan *p, struct os_spawn *o, struct err *e)
+{
+    if (!p->account)
+        return 0;
+    if (geteuid() != 0) {
+        err_set(e, ERR_SPAWN, "user %s: the daemon does not run as root", s->user ? s->user : s->group);
+        return err_hint(e, "start the daemon as root, or leave out `user` and `group`");
+    }
+    o->has_user = true;
+    o->uid = p->account->pw_uid;
+    o->gid = p->account->pw_gid;
+    if (s->group && find_group(s->group, &o->gid, e) < 0)
+        return -1;
+    o->groups = p->groups;
+    o->n_groups = os_groups(p->account->pw_name, o->gid, p->groups, ARRAY_LEN(p->groups));
+    return 0;
+}
+
+/* What is read for an app of another user is read with that user's rights: a link in place of an env_file
+ * leads to nothing that the user could not read. */
+static struct os_fsid reader_of(const struct os_spawn *o)
+{
+    if (!o->has_user)
+        return (struct os_fsid){ .uid = geteuid(), .gid = getegid() };
+    return (
+        struct os_fsid){ .uid = o->uid, .gid = o->gid, .groups = o->groups, .n_groups = (int)o->n_groups };
+}
+
+static int build_environ(const struct instance *in, const struct passwd *user, const struct os_spawn *o,
+                         struct environ *out, struct err *e)
 {
     char mark[64];
+    struct os_fsid reader = reader_of(o);
     instance_mark(in, mark);
     struct environ_query q = {
         .spec = in->app->spec,
@@ -95,6 +135,7 @@ static int build_environ(const struct instance *in, const struct passwd *user, s
         .mark = mark,
         .notify = world_notify_address(in),
         .user = user,
+        .reader = &reader,
         .id = in->id,
         .index = in->index,
     };
@@ -103,8 +144,12 @@ static int build_environ(const struct instance *in, const struct passwd *user, s
 
 int instance_environ(const struct instance *in, struct environ *out, struct err *e)
 {
-    const struct passwd *account;
-    return find_account(in->app->spec, &account, e) < 0 ? -1 : build_environ(in, account, out, e);
+    struct plan p = { .channel = -1 };
+    struct os_spawn o = { 0 };
+    if (find_account(in->app->spec, &p.account, e) < 0 ||
+        (geteuid() == 0 && find_user(in->app->spec, &p, &o, e) < 0))
+        return -1;
+    return build_environ(in, p.account, &o, out, e);
 }
 
 static bool wants_channel(const struct app_spec *s)
@@ -129,7 +174,7 @@ static int see_through_wrapper(const struct app_spec *s, struct interp_query *q,
     return r;
 }
 
-static int plan_program(struct instance *in, struct plan *p, struct err *e)
+static int plan_program(struct instance *in, struct plan *p, const struct os_spawn *o, struct err *e)
 {
     const struct app_spec *s = in->app->spec;
     struct interp_query q = {
@@ -143,45 +188,21 @@ static int plan_program(struct instance *in, struct plan *p, struct err *e)
         .rules = &interp_unix,
     };
     own_strv direct = NULL;
-    if (see_through_wrapper(s, &q, &direct, e) < 0 || interp_resolve(&q, &p->interp, e) < 0)
+    struct os_fsid reader = reader_of(o);
+    if (os_fsid_enter(&reader, e) < 0)
+        return -1;
+    int r = see_through_wrapper(s, &q, &direct, e) < 0 ? -1 : interp_resolve(&q, &p->interp, e);
+    os_fsid_leave();
+    if (r < 0)
         return -1;
     if (text_starts(p->interp.interpreter, "python") && !environ_get(&p->env, "PYTHONUNBUFFERED"))
         environ_set(&p->env, "PYTHONUNBUFFERED", "1");
     return 0;
 }
 
-static int find_group(const char *name, gid_t *out, struct err *e)
-{
-    unsigned id = 0;
-    const struct group *g = getgrnam(name);
-    if (!g && !read_id(name, &id))
-        return err_set(e, ERR_SPAWN, "group %s: no such group", name);
-    *out = g ? g->gr_gid : (gid_t)id;
-    return 0;
-}
-
-static int find_user(struct instance *in, struct plan *p, struct os_spawn *o, struct err *e)
-{
-    const struct app_spec *s = in->app->spec;
-    if (!p->account)
-        return 0;
-    if (geteuid() != 0) {
-        err_set(e, ERR_SPAWN, "user %s: the daemon does not run as root", s->user ? s->user : s->group);
-        return err_hint(e, "start the daemon as root, or leave out `user` and `group`");
-    }
-    o->has_user = true;
-    o->uid = p->account->pw_uid;
-    o->gid = p->account->pw_gid;
-    if (s->group && find_group(s->group, &o->gid, e) < 0)
-        return -1;
-    o->groups = p->groups;
-    o->n_groups = os_groups(p->account->pw_name, o->gid, p->groups, ARRAY_LEN(p->groups));
-    return 0;
-}
-
 static int plan_user(struct instance *in, struct plan *p, struct os_spawn *o, struct err *e)
 {
-    if (find_user(in, p, o, e) < 0)
+    if (find_user(in->app->spec, p, o, e) < 0)
         return -1;
     for (int i = 0; o->has_user && i < OUTLET_N; i++) /* so that the app may open /dev/stdout by name */
         if (fchown(in->outlets[i]->fds[1], o->uid, o->gid) < 0)
@@ -359,7 +380,8 @@ static void plan_limits(const struct instance *in, struct plan *p)
     if (!nofile->set) {
         os_limits_read(&ours);
         *nofile = ours.of[os_limit_nofile()];
-        nofile->soft = in->app->nofile > 0 ? in->app->nofile : w->app_nofile;
+        if (in->app->nofile > 0 || w->app_nofile > 0)
+            nofile->soft = in->app->nofile > 0 ? in->app->nofile : w->app_nofile;
     }
     if (w->settings->nofile > 0)
         nofile->soft = w->settings->nofile;
@@ -392,8 +414,9 @@ static int prepare(struct instance *in, struct plan *p, struct os_spawn *o, stru
         return r;
     outlet_end_run(in); /* asked here, done meanwhile */
     world_need_notify(in);
-    if (find_account(in->app->spec, &p->account, e) < 0 || build_environ(in, p->account, &p->env, e) < 0 ||
-        plan_program(in, p, e) < 0 || plan_user(in, p, o, e) < 0 || plan_channel(in, p, e) < 0)
+    if (find_account(in->app->spec, &p->account, e) < 0 || plan_user(in, p, o, e) < 0 ||
+        build_environ(in, p->account, o, &p->env, e) < 0 || plan_program(in, p, o, e) < 0 ||
+        plan_channel(in, p, e) < 0)
         return -1;
     if (!keeper_link_settled(in->app->world->keeper)) { /* what the child needs is not in its hands yet */
         forget_channel(in);
@@ -512,13 +535,14 @@ void launch(struct instance *const *ins, size_t n)
 int launch_try(struct instance *in, struct err *e)
 {
     struct plan p = { .channel = -1 };
-    struct os_spawn unused = { 0 };
+    struct os_spawn how = { 0 };
     const char *cwd = in->app->spec->cwd;
     int r = -1;
     if (access(cwd, X_OK) < 0)
         err_sys(e, "cwd %s", cwd);
-    else if (instance_environ(in, &p.env, e) == 0 && plan_program(in, &p, e) == 0)
-        r = find_user(in, &p, &unused, e);
+    else if (find_account(in->app->spec, &p.account, e) == 0 && find_user(in->app->spec, &p, &how, e) == 0 &&
+             build_environ(in, p.account, &how, &p.env, e) == 0)
+        r = plan_program(in, &p, &how, e);
     plan_done(&p);
     return r < 0 ? err_in(e, "%s", in->app->spec->name) : 0;
 }

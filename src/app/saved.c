@@ -179,11 +179,13 @@ int saved_parse(const char *text, size_t n, json_t **out, struct err *e)
     return 0;
 }
 
-bool saved_is_damaged(const char *text, size_t n)
+const char *saved_is_unreadable(const char *text, size_t n)
 {
     own_json o = NULL;
     struct err e;
-    return saved_parse(text, n, &o, &e) < 0 && e.code == ERR_PARSE;
+    if (saved_parse(text, n, &o, &e) == 0)
+        return NULL;
+    return e.code == ERR_VERSION ? "newer" : "damaged";
 }
 
 size_t saved_len(const json_t *saved)
@@ -218,7 +220,7 @@ static char **read_environ(const json_t *saved, const json_t *app)
     json_array_foreach(list, i, v)
     {
         if (json_is_string(v))
-            env = strv_add(env, json_string_value(v));
+            env = strv_take(env, json_uncarry(xstrdup(json_string_value(v))));
     }
     return env;
 }

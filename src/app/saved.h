@@ -14,7 +14,7 @@ size_t saved_write(const struct world *w, struct buf *out); /* returns how many 
 
 /* ERR_PARSE: damaged, and where; ERR_VERSION: a later velos wrote it. */
 must_check int saved_parse(const char *text, size_t n, json_t **out, struct err *e);
-bool saved_is_damaged(const char *text, size_t n);
+const char *saved_is_unreadable(const char *text, size_t n); /* "damaged", "newer"; NULL: it can be read */
 
 size_t saved_len(const json_t *saved);
 const char *saved_name(const json_t *saved, size_t i);

@@ -171,7 +171,8 @@ TEST(damage_is_named)
         check_int(saved_parse(bad[i].text, strlen(bad[i].text), &saved, &e), -1);
         check_int(e.code, bad[i].code);
         check_contains(e.text, bad[i].says);
-        check_int(saved_is_damaged(bad[i].text, strlen(bad[i].text)), bad[i].code == ERR_PARSE);
+        check_text(saved_is_unreadable(bad[i].text, strlen(bad[i].text)),
+                   bad[i].code == ERR_PARSE ? "damaged" : "newer");
     }
 }
 

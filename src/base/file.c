@@ -81,6 +81,17 @@ char *path_join(const char *dir, const char *name)
     return xasprintf("%s%s%s", dir, text_ends(dir, "/") ? "" : "/", name);
 }
 
+/* Whether `..` after it leads to the directory it stands in. Not where it is a symbolic link: `link/..` is
+ * the parent of what the link leads to (path_resolution(7)). What is not there leads nowhere either way. */
+static bool is_cut_by_dotdot(struct buf *path)
+{
+    struct stat st;
+    if (path->len == 0)
+        return true;
+    path->data[path->len] = '\0';
+    return !text_ends(path->data, "/..") && (lstat(path->data, &st) < 0 || !S_ISLNK(st.st_mode));
+}
+
 char *path_absolute(const char *base, const char *path)
 {
     own_text joined = path_join(base, path);
@@ -88,7 +99,7 @@ char *path_absolute(const char *base, const char *path)
     own_buf out = { .data = xmalloc(room), .cap = room };
     for (const char *p = joined; *p;) {
         size_t n = strcspn(p, "/");
-        if (n == 2 && p[0] == '.' && p[1] == '.') {
+        if (n == 2 && p[0] == '.' && p[1] == '.' && is_cut_by_dotdot(&out)) {
             while (out.len && out.data[out.len - 1] != '/')
                 out.len--;
             if (out.len)

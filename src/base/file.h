@@ -12,9 +12,10 @@ must_check int file_read_any(const char *path, size_t most, char **out, size_t *
 must_check int file_write_all(int fd, const void *data, size_t n,
                               struct err *e); /* resumes after EINTR and short writes */
 
-char *path_join(const char *dir, const char *name);      /* name itself when it is absolute */
-char *path_absolute(const char *base, const char *path); /* joined, "." ".." and "//" folded by text alone */
-const char *path_base(const char *path);                 /* what is behind the last slash */
-char *path_dir(const char *path);                        /* what is before it, "." or "/" if nothing is */
-const char *path_ext(const char *path);                  /* ".js", or "" ; a leading dot is no extension */
+char *path_join(const char *dir, const char *name); /* name itself when it is absolute */
+/* Joined, with ".", ".." and "//" folded; a ".." after a symbolic link stays, since it leads elsewhere. */
+char *path_absolute(const char *base, const char *path);
+const char *path_base(const char *path); /* what is behind the last slash */
+char *path_dir(const char *path);        /* what is before it, "." or "/" if nothing is */
+const char *path_ext(const char *path);  /* ".js", or "" ; a leading dot is no extension */
 must_check int path_make_dirs(const char *path, mode_t mode, struct err *e); /* mkdir -p */

@@ -26,6 +26,36 @@ TEST(absolute)
     }
 }
 
+/* `link/..` is the parent of where the link leads: it is left to the kernel. */
+TEST(dotdot_after_a_link)
+{
+    static const struct {
+        const char *path, *want;
+    } rows[] = {
+        { "link/../a", "link/../a" }, { "link/../../a", "link/../../a" }, { "real/../a", "a" },
+        { "none/../a", "a" },         { "real/../link/x", "link/x" },     { "link/inner/../a", "link/a" },
+        { "./link/./..", "link/.." },
+    };
+    char dir[] = "/tmp/velos-file-XXXXXX";
+    check(mkdtemp(dir) != NULL);
+    own_text real = path_join(dir, "real");
+    own_text inner = path_join(dir, "real/inner");
+    own_text link = path_join(dir, "link");
+    check_int(mkdir(real, 0700), 0);
+    check_int(mkdir(inner, 0700), 0);
+    check_int(symlink("real", link), 0);
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        check_row(i);
+        own_text got = path_absolute(dir, rows[i].path);
+        own_text want = path_join(dir, rows[i].want);
+        check_text(got, want);
+    }
+    unlink(link);
+    rmdir(inner);
+    rmdir(real);
+    rmdir(dir);
+}
+
 TEST(parts)
 {
     static const struct {

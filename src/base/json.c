@@ -35,19 +35,54 @@ size_t json_plain(const char *s, size_t n)
     return i;
 }
 
-static void add_escaped(struct buf *b, const char *s, size_t n)
+/* A byte that is part of no character is carried as a character of a private area, U+EF00 plus the byte:
+ * U+EF80 to U+EFFF, EE BE 80 to EE BF BF in UTF-8. What is such a character itself is carried byte by byte,
+ * so that json_uncarry() gives back what came, whatever it was. */
+static bool is_carrier(const char *s, size_t len)
+{
+    return len == 3 && (unsigned char)s[0] == 0xee && ((unsigned char)s[1] & 0xfe) == 0xbe;
+}
+
+static void add_carried(struct buf *b, unsigned char byte)
+{
+    const char carrier[3] = { (char)0xee, (char)(byte < 0xc0 ? 0xbe : 0xbf), (char)(0x80 | (byte & 0x3f)) };
+    buf_add(b, carrier, sizeof(carrier));
+}
+
+char *json_uncarry(char *text)
+{
+    char *to = text;
+    for (const char *s = text; *s;) {
+        if (is_carrier(s, strnlen(s, 3))) {
+            *to++ = (char)(((unsigned char)s[1] == 0xbe ? 0x80 : 0xc0) | ((unsigned char)s[2] & 0x3f));
+            s += 3;
+        } else {
+            *to++ = *s++;
+        }
+    }
+    *to = '\0';
+    return text;
+}
+
+enum bad_bytes { REPLACE, CARRY };
+
+static void add_escaped(struct buf *b, const char *s, size_t n, enum bad_bytes bad)
 {
     buf_addc(b, '"');
     size_t plain = 0; /* bytes before s that need no change, added in one go */
     for (size_t i = 0; (i += json_plain(s + i, n - i)) < n;) {
         unsigned char c = (unsigned char)s[i];
         size_t len = text_utf8_len(s + i, n - i);
-        if (len && c >= 0x20 && c != '"' && c != '\\' && c != 0x7f) {
+        bool carried = bad == CARRY && (!len || is_carrier(s + i, len));
+        if (len && !carried && c >= 0x20 && c != '"' && c != '\\' && c != 0x7f) {
             i += len;
             continue;
         }
         buf_add(b, s + plain, i - plain);
-        if (!len)
+        if (carried)
+            for (size_t k = 0; k < MAX(len, (size_t)1); k++)
+                add_carried(b, (unsigned char)s[i + k]);
+        else if (!len)
             buf_adds(b, "\xef\xbf\xbd");
         else if (c == '"' || c == '\\')
             buf_addf(b, "\\%c", c);
@@ -57,7 +92,8 @@ static void add_escaped(struct buf *b, const char *s, size_t n)
             buf_adds(b, "\\t");
         else
             buf_addf(b, "\\u%04x", c);
-        plain = ++i;
+        i += carried && len ? len : 1;
+        plain = i;
     }
     buf_add(b, s + plain, n - plain);
     buf_addc(b, '"');
@@ -69,7 +105,7 @@ static void lead(struct json_out *j, const char *key)
         buf_addc(j->to, ',');
     j->comma = true;
     if (key) {
-        add_escaped(j->to, key, strlen(key));
+        add_escaped(j->to, key, strlen(key), CARRY);
         buf_addc(j->to, ':');
     }
 }
@@ -90,15 +126,17 @@ void json_close(struct json_out *j, char bracket)
 void json_strn(struct json_out *j, const char *key, const char *value, size_t n)
 {
     lead(j, key);
-    add_escaped(j->to, value, n);
+    add_escaped(j->to, value, n, REPLACE);
 }
 
 void json_str(struct json_out *j, const char *key, const char *value)
 {
-    if (value)
-        json_strn(j, key, value, strlen(value));
-    else
+    if (!value) {
         json_null_at(j, key);
+        return;
+    }
+    lead(j, key);
+    add_escaped(j->to, value, strlen(value), CARRY);
 }
 
 void json_int(struct json_out *j, const char *key, int64_t value)

@@ -1,8 +1,11 @@
 /* src/base/json.h: writing JSON straight into a buffer, and reading members of a jansson object.
  *
  * Writing does not go through jansson: a list of 500 apps would be 10,000 allocations, and an entry is
- * written at every transition. Calls must nest as JSON nests; commas are set by the writer. A string
- * that is not UTF-8 is written with U+FFFD for each bad byte, so what we send is always valid. */
+ * written at every transition. Calls must nest as JSON nests; commas are set by the writer.
+ *
+ * What we send is always valid UTF-8. Bytes of a path, an argument or a variable that are not are carried
+ * through JSON as characters of a private area (U+EF80 to U+EFFF), and json_uncarry() gives them back:
+ * nothing is changed on the way from a client to an app. */
 #pragma once
 #include <jansson.h>
 
@@ -22,7 +25,10 @@ struct json_out {
 void json_open(struct json_out *j, const char *key, char bracket);     /* '{' or '[' */
 void json_close(struct json_out *j, char bracket);                     /* '}' or ']' */
 void json_str(struct json_out *j, const char *key, const char *value); /* NULL: null */
+/* For the text of logs: U+FFFD in place of each bad byte. */
 void json_strn(struct json_out *j, const char *key, const char *value, size_t n);
+/* In place: a string that was read, with the bytes that json_str() carried. */
+char *json_uncarry(char *text);
 size_t json_plain(const char *s, size_t n); /* how many bytes from s on stand in a string as they are */
 void json_int(struct json_out *j, const char *key, int64_t value);
 void json_num(struct json_out *j, const char *key, double value); /* one decimal */

@@ -67,9 +67,11 @@ TEST(escapes)
         { "\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80", "\"\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80\"" },
         { "a\xff"
           "b",
-          "\"a\xef\xbf\xbd"
+          "\"a\xee\xbf\xbf"
           "b\"" },
-        { "cut \xe2\x82", "\"cut \xef\xbf\xbd\xef\xbf\xbd\"" },
+        { "cut \xe2\x82", "\"cut \xee\xbf\xa2\xee\xbe\x82\"" },
+        { "\xee\xbe\x80", "\"\xee\xbf\xae\xee\xbe\xbe\xee\xbe\x80\"" }, /* what carries is carried itself */
+        { "\xee\xbd\xbf", "\"\xee\xbd\xbf\"" },
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         own_buf b = { 0 };
@@ -80,6 +82,37 @@ TEST(escapes)
         json_str(&j, NULL, rows[i].text);
         check_text(b.data, rows[i].want);
         check_int(json_parse(b.data, b.len, &parsed, &e), 0);
+        own_text back = json_uncarry(xstrdup(json_string_value(parsed)));
+        check_text(back, rows[i].text);
+    }
+}
+
+TEST(logs_have_replacements)
+{
+    own_buf b = { 0 };
+    struct json_out j = JSON_OUT(&b);
+    json_strn(&j, NULL, "a\xff", 2);
+    check_text(b.data, "\"a\xef\xbf\xbd\"");
+}
+
+TEST(any_bytes_come_back)
+{
+    uint64_t random = 88172645463325252U;
+    for (int round = 0; round < 20000; round++) {
+        static const unsigned char some[] = { 0xee, 0xbe, 0xbf, 0x80, 0xef, 0xff, 'a', 0xc3 };
+        char text[9] = { 0 };
+        for (int i = 0; i < 8; i++) {
+            random ^= random << 13, random ^= random >> 7, random ^= random << 17;
+            text[i] = (char)some[random % sizeof(some)];
+        }
+        own_buf b = { 0 };
+        struct json_out j = JSON_OUT(&b);
+        own_json parsed = NULL;
+        struct err e;
+        json_str(&j, NULL, text);
+        check_int(json_parse(b.data, b.len, &parsed, &e), 0);
+        own_text back = json_uncarry(xstrdup(json_string_value(parsed)));
+        check_text(back, text);
     }
 }
 

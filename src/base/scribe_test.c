@@ -83,7 +83,7 @@ TEST(who_does_not_read_costs_lines_and_no_time)
     while (poll(&p, 1, 200) > 0) /* all that comes by itself */
         n += (size_t)read(ends[0], got + n, 65536);
     size_t heard = count(got, "xxx\n");
-    check(heard > 200 && heard < 300);
+    check(heard > 140 && heard < 300); /* the thread may not have had a turn: then it is the room alone */
     log_info("heard");
     scribe_end(10000);
     n += (size_t)read(ends[0], got + n, 65536);

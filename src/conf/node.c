@@ -1,5 +1,6 @@
 #include "conf/node.h"
 
+#include "base/json.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -44,7 +45,7 @@ static void from_object(struct conf_node *out, const json_t *j)
     {
         struct conf_node *item = &out->items[out->len++];
         conf_node_from_json(item, value);
-        item->key = xstrdup(key);
+        item->key = json_uncarry(xstrdup(key));
     }
 }
 
@@ -60,7 +61,7 @@ void conf_node_from_json(struct conf_node *out, const json_t *j)
         break;
     case JSON_STRING:
         out->type = CONF_STRING;
-        out->text = xstrdup(json_string_value(j));
+        out->text = json_uncarry(xstrdup(json_string_value(j)));
         break;
     case JSON_INTEGER:
         out->type = CONF_INT;

@@ -26,7 +26,7 @@ struct save {
     struct link waiters;
     bool failed;
     struct err e;
-    char *moved; /* the name a damaged file has now; or NULL */
+    char *moved; /* the name that a file has now which could not be read; or NULL */
 };
 
 static void save_start(struct daemon *d, struct save *s);
@@ -50,7 +50,7 @@ static void save_free(struct save *s)
 static void save_write(uv_work_t *work) /* on a worker thread */
 {
     struct save *s = work->data;
-    s->failed = state_file_write(s->daemon->home, &s->text, saved_is_damaged, &s->moved, &s->e) < 0;
+    s->failed = state_file_write(s->daemon->home, &s->text, saved_is_unreadable, &s->moved, &s->e) < 0;
 }
 
 static char *save_result(const struct save *s)
@@ -63,7 +63,9 @@ static char *save_result(const struct save *s)
     json_int(&j, "apps", (int64_t)s->apps);
     json_int(&j, "instances", (int64_t)s->instances);
     if (s->moved) {
-        own_text warning = xasprintf("the %s that was there is damaged; it is now %s", path, s->moved);
+        own_text warning =
+            xasprintf("%s: a file there could not be read (damaged, or of a later version); it is now %s",
+                      path, s->moved);
         json_str(&j, "warning", warning);
     }
     json_close(&j, '}');
@@ -92,7 +94,7 @@ static void save_done(uv_work_t *work, int status)
     if (s->failed)
         log_error("save: %s", s->e.text);
     else if (s->moved)
-        log_warn("save: " STATE_FILE " was damaged; it is now %s", s->moved);
+        log_warn("save: a saved list could not be read; it is now %s", s->moved);
     fault_point("save.flushed");
     save_answer(s);
     save_free(s);

@@ -61,7 +61,7 @@ TEST(a_home_is_made_for_its_owner_alone)
     FILE *f = fopen(file, "w");
     check(f && fclose(f) == 0);
     check_int(launch_prepare_home(file, &e), -1);
-    check_contains(e.text, "not a folder");
+    check_contains(e.text, "not a directory");
     check(e.hint[0]);
 
     own_text command = xasprintf("rm -rf %s", dir);

@@ -51,47 +51,64 @@ static int keep_previous(int dir, struct err *e)
     return err_sys(e, "keep " STATE_PREVIOUS);
 }
 
-static int keep_damaged(int dir, char **moved, struct err *e)
+/* A file that cannot be read (damaged, or of a later version) keeps its content under a name of its own. */
+static int keep_aside(int dir, const char *name, const char *why, char **moved, struct err *e)
 {
-    char name[64];
+    char stamp[32];
     time_t now = time(NULL);
     struct tm utc;
     gmtime_r(&now, &utc);
-    strftime(name, sizeof(name), STATE_FILE ".damaged-%Y%m%dT%H%M%SZ", &utc);
-    if (renameat(dir, STATE_FILE, dir, name) < 0)
-        return err_sys(e, "keep the damaged file as %s", name);
-    *moved = xstrdup(name);
+    strftime(stamp, sizeof(stamp), "%Y%m%dT%H%M%SZ", &utc);
+    own_text aside = xasprintf("%s.%s-%s", name, why, stamp);
+    for (int n = 2; faccessat(dir, aside, F_OK, AT_SYMLINK_NOFOLLOW) == 0; n++) {
+        free(aside);
+        aside = xasprintf("%s.%s-%s-%d", name, why, stamp, n);
+    }
+    if (renameat(dir, name, dir, aside) < 0)
+        return err_sys(e, "keep the %s file as %s", why, aside);
+    free(*moved);
+    *moved = steal(aside);
     return 0;
 }
 
-static int replace(const char *home, int dir, const struct buf *text, state_is_damaged *is_damaged,
-                   char **moved, struct err *e)
+/* NULL: there is none, or it can be read. */
+static const char *unreadable(const char *home, const char *name, state_is_unreadable *why)
 {
-    own_text before = NULL;
+    own_text text = NULL;
     size_t n = 0;
     struct err none;
+    return state_file_read(home, name, &text, &n, &none) == 0 ? why(text, n) : NULL;
+}
+
+static int replace(const char *home, int dir, const struct buf *text, state_is_unreadable *is_unreadable,
+                   char **moved, struct err *e)
+{
+    const char *why;
     fault_point("save.begin");
     if (write_fresh(dir, text, e) < 0)
         return -1;
     fault_point("save.written");
-    bool there = state_file_read(home, STATE_FILE, &before, &n, &none) == 0;
-    if (there && is_damaged(before, n) ? keep_damaged(dir, moved, e) < 0 : keep_previous(dir, e) < 0)
+    if ((why = unreadable(home, STATE_PREVIOUS, is_unreadable)) &&
+        keep_aside(dir, STATE_PREVIOUS, why, moved, e) < 0)
+        return -1;
+    why = unreadable(home, STATE_FILE, is_unreadable);
+    if (why ? keep_aside(dir, STATE_FILE, why, moved, e) < 0 : keep_previous(dir, e) < 0)
         return -1;
     fault_point("save.kept");
     if (renameat(dir, FRESH, dir, STATE_FILE) < 0)
         return err_sys(e, "rename " FRESH);
     fault_point("save.renamed");
-    return fsync(dir) < 0 && errno != EINVAL ? err_sys(e, "flush the folder") : 0;
+    return fsync(dir) < 0 && errno != EINVAL ? err_sys(e, "flush the directory") : 0;
 }
 
-int state_file_write(const char *home, const struct buf *text, state_is_damaged *is_damaged, char **moved,
-                     struct err *e)
+int state_file_write(const char *home, const struct buf *text, state_is_unreadable *is_unreadable,
+                     char **moved, struct err *e)
 {
     own_fd dir = open(home, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     *moved = NULL;
     if (dir < 0)
         return err_sys(e, "%s", home);
-    if (replace(home, dir, text, is_damaged, moved, e) == 0)
+    if (replace(home, dir, text, is_unreadable, moved, e) == 0)
         return 0;
     unlinkat(dir, FRESH, 0);
     return err_in(e, "%s/" STATE_FILE, home);

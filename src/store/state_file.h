@@ -10,11 +10,13 @@
 
 enum { STATE_MOST = 64 << 20 };
 
-/* Mode 0600; temp + fsync + rename + fsync of the folder. A present file that `is_damaged` is neither lost
- * nor made the previous one: it is renamed to state.json.damaged-<time>, and *moved (the caller's) names it;
- * else NULL. On failure nothing has changed. */
-typedef bool state_is_damaged(const char *text, size_t n);
-must_check int state_file_write(const char *home, const struct buf *text, state_is_damaged *is_damaged,
+/* Mode 0600; temp + fsync + rename + fsync of the directory. What is there and cannot be read is never
+ * overwritten and never made the previous file: it is renamed to NAME.WHY-TIME, and *moved (the caller's) has
+ * the new name, else NULL. On failure the present file is as it was. `is_unreadable` says why a text cannot
+ * be read, in one word
+ * ("damaged", "newer"); NULL: it can. */
+typedef const char *state_is_unreadable(const char *text, size_t n);
+must_check int state_file_write(const char *home, const struct buf *text, state_is_unreadable *is_unreadable,
                                 char **moved, struct err *e);
 
 /* name: one of the two above. A file that is not there: ERR_NOT_FOUND. */

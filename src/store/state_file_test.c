@@ -24,9 +24,9 @@ static char *found(const char *name)
     return state_file_read(home, name, &text, NULL, &e) == 0 ? text : NULL;
 }
 
-static bool begins_with_bad(const char *text, size_t n)
+static const char *begins_with_bad(const char *text, size_t n)
 {
-    return n && text[0] == '!';
+    return n && text[0] == '!' ? "damaged" : NULL;
 }
 
 static int write_text(const char *text, char **moved, struct err *e)

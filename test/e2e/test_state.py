@@ -155,6 +155,24 @@ def test_a_damaged_file_is_named_and_kept_and_the_previous_one_used(loop):
     assert [a["spec"]["name"] for a in state(velos, "state.json.1")["apps"]] == ["a"], "the good one is still there"
 
 
+@pytest.mark.parametrize("name", ["state.json", "state.json.1"])
+def test_a_list_of_a_later_version_is_never_overwritten(loop, name):
+    """However often it is saved, by hand or by itself."""
+    velos = loop
+    velos.run("start", "loop.sh", "--name", "a")
+    velos.run("save")
+    velos.run("save")
+    path = velos.home / name
+    later = json.dumps(state(velos, name) | {"velos_state": 999, "velos": "9.9"})
+    path.write_text(later)
+    said = velos.run("save").err
+    velos.run("save")
+    velos.run("save")
+    (kept,) = velos.home.glob(f"{name}.newer-*")
+    assert kept.read_text() == later and kept.name in said
+    assert [a["spec"]["name"] for a in state(velos)["apps"]] == ["a"]
+
+
 def test_a_damaged_file_alone_is_an_error(loop):
     velos = loop
     velos.run("ping")

@@ -6,7 +6,7 @@
 #include "cli/words.h"
 
 struct variable {
-    char *name;
+    char *name; /* its own memory; the value follows in it */
     const char *value;
 };
 
@@ -15,7 +15,7 @@ static int by_name(const void *a, const void *b)
     return strcmp(((const struct variable *)a)->name, ((const struct variable *)b)->name);
 }
 
-/* Sorted, masked; values are env's own. */
+/* Sorted, masked, in the bytes that the app gets. */
 static struct variable *read_variables(const json_t *env, bool show_secrets, size_t *n)
 {
     size_t i;
@@ -24,11 +24,13 @@ static struct variable *read_variables(const json_t *env, bool show_secrets, siz
     *n = 0;
     json_array_foreach(env, i, pair)
     {
-        const char *text = json_string_value(pair), *equals = text ? strchr(text, '=') : NULL;
-        if (!equals)
+        const char *text = json_string_value(pair);
+        if (!text || !strchr(text, '='))
             continue;
         struct variable *v = &vars[(*n)++];
-        v->name = xstrndup(text, (size_t)(equals - text));
+        v->name = json_uncarry(xstrdup(text));
+        char *equals = strchr(v->name, '=');
+        *equals = '\0';
         v->value = show_secrets || !words_is_secret(v->name) ? equals + 1 : "********";
     }
     qsort(vars, *n, sizeof(*vars), by_name);

@@ -84,10 +84,14 @@ static int subscribe(struct stream *s, bool first_time, struct err *e)
     if (r < 0)
         return -1;
     int64_t seq = json_get_int(result, "seq", 0), first = json_get_int(result, "first", 0);
-    if (s->last > 0 && first > s->last + 1)
-        out_note("events %" PRId64 " to %" PRId64 " are no longer kept", s->last + 1, first - 1);
+    if (s->last >= 0 && first > s->last + 1)
+        out_note("events %" PRId64 " to %" PRId64
+                 " are no longer kept: velosd keeps the last 1,000 since it started",
+                 s->last + 1, first - 1);
     if (s->last < 0)
         s->last = seq;
+    else
+        s->last = MAX(s->last, first - 1);
     if (!s->follow)
         s->until = seq;
     return 0;

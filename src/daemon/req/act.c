@@ -184,7 +184,8 @@ void req_app_send(struct request *r)
     *w = (struct send_work){ .number = ++d->next_log_work, .op = op_new(r, false), .n = s.n };
     w->parts = xcalloc(s.n, sizeof(*w->parts));
     list_append(&d->sends, &w->link);
-    buf_adds(&w->text, json_get_str(r->params, "line", ""));
+    own_text line = json_uncarry(xstrdup(json_get_str(r->params, "line", "")));
+    buf_adds(&w->text, line);
     buf_addc(&w->text, '\n');
     for (size_t i = 0; i < s.n; i++) {
         w->parts[i].name = xstrdup(s.apps[i]->spec->name);

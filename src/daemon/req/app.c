@@ -18,7 +18,7 @@ static char **read_texts(const json_t *array)
     for (size_t i = 0; i < n; i++) {
         const char *text = json_string_value(json_array_get(array, i));
         if (text)
-            v[used++] = xstrdup(text);
+            v[used++] = json_uncarry(xstrdup(text));
     }
     return v;
 }
