@@ -135,6 +135,7 @@ size_t os_stall_pipes(int thread, struct os_pipe_name out[2])
 static bool is_named(int proc, int fd, const struct os_pipe_name *pipe, bool *any_pipe)
 {
     char path[32], text[OS_PIPE_NAME];
+    *any_pipe = true; /* one that cannot be read is not held against its owner */
     snprintf(path, sizeof(path), "fd/%d", fd);
     ssize_t n = readlinkat(proc, path, text, sizeof(text) - 1);
     if (n <= 0)
@@ -169,7 +170,7 @@ static bool rank_threads(int proc, const struct os_pipe_name *pipe, enum os_hold
     DIR *dir = fd < 0 ? NULL : fdopendir(fd);
     bool found = false;
     for (struct dirent *d; dir && (d = readdir(dir));) {
-        enum os_holder_rank r;
+        enum os_holder_rank r = OS_HOLDER_LIKE;
         char thread[32];
         if (d->d_name[0] < '1' || d->d_name[0] > '9')
             continue;
