@@ -151,7 +151,8 @@ int home_check(const char *home, struct err *e)
             continue; /* not there, or whoever opens it says why */
         if (st.st_uid != geteuid() && st.st_uid != 0)
             return foreign(home, kept[i], st.st_uid, e);
-        if (!S_ISLNK(st.st_mode) && others_may_write(&st))
+        bool counts = !S_ISLNK(st.st_mode) && !S_ISSOCK(st.st_mode); /* velosd asks who connects */
+        if (counts && others_may_write(&st))
             return writable(home, path, e);
     }
     return r < 0 ? -1 : 0;
