@@ -54,7 +54,7 @@ static int find_oldest(const struct place *at, int below)
     DIR *d = fd < 0 ? NULL : fdopendir(fd);
     if (!d)
         return 0;
-    fd = -1; /* d's */
+    (void)steal_fd(fd); /* the DIR has it */
     for (const struct dirent *entry; (entry = readdir(d));) {
         struct names_found f = names_parse(path_base(at->name), entry->d_name);
         if (f.kind == NAMES_ARCHIVE && !f.gz && f.number < below)

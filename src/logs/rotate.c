@@ -119,7 +119,7 @@ static int64_t survey(const struct place *at, int keep, const struct rotate_tras
     DIR *d = fd < 0 ? NULL : fdopendir(fd);
     if (!d)
         return 0;
-    fd = -1; /* d's */
+    (void)steal_fd(fd); /* the DIR has it */
     for (const struct dirent *entry; (entry = readdir(d));)
         survey_name(&s, entry);
     closedir(d);
