@@ -2,12 +2,14 @@
 by every command; and no byte goes to a daemon of another user."""
 
 import os
+import signal
 import socket
+import subprocess
 import threading
 
 import pytest
 
-from harness import Velos
+from harness import Velos, eventually
 
 STRANGER = 54321
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: files of another user")
@@ -137,3 +139,65 @@ def test_the_client_sends_nothing_to_a_daemon_of_another_user(velos):
     thread.join()
     assert f"the daemon there runs as user {STRANGER}" in result.err, str(result)
     assert not any(got), f"the client has sent {got}"
+
+
+@root_only
+@pytest.mark.parametrize("kind", ["env_file", "script"])
+def test_env_file_is_read_with_the_users_rights(velos, kind):
+    """The user of the app puts a link to what root alone may read in place of a file that velosd reads."""
+    velos.home.parent.chmod(0o711)
+    place = velos.home.parent / "app"
+    place.mkdir()
+    os.chown(place, STRANGER, STRANGER)
+    secret = velos.home.parent / "secret"
+    secret.write_text("PASSWORD=roots-own\n" if kind == "env_file" else "#!/roots/own/interpreter\n")
+    secret.chmod(0o600)
+    settings = {"user": str(STRANGER), "group": str(STRANGER), "cwd": str(place), "script": "/usr/bin/env"}
+    if kind == "env_file":
+        (place / ".env").symlink_to(secret)
+        settings["env_file"] = [str(place / ".env")]
+    else:
+        (place / "app").symlink_to(secret)
+        secret.chmod(0o711)
+        settings["script"] = str(place / "app")
+    velos.run("ping")
+    with velos.rpc() as rpc:
+        (outcome,) = rpc.call("app.start", apps=[{"name": "a", **settings}])["apps"]
+    assert "error" in outcome, outcome
+    said = str(outcome) + velos.daemon_log() + velos.log("a")
+    assert "roots-own" not in said and "roots/own" not in said, said
+    if kind == "env_file":
+        (place / ".env").unlink()
+        (place / ".env").write_text("A=1\n")
+        with velos.rpc() as rpc:
+            rpc.call("app.start", apps=[{"name": "a", **settings}])
+        velos.wait_log("a", "^A=1$")
+
+
+def test_bytes_that_are_no_utf8(velos):
+    """In a variable, an argument and a path; after a restart, a death of velosd, and from state.json."""
+    bad = b"v\xe9\xff\xee\xbe\x80"
+    directory = os.fsencode(velos.work) + b"/" + b"d\xe9"
+    os.mkdir(directory)
+    script = directory + b"/a.sh"
+    with open(script, "wb") as file:
+        file.write(b'#!/bin/sh\nprintf "%s|%s|" "$LAT" "$1" | od -An -tx1 | tr -d " \\n"; echo; exec sleep 1000\n')
+    os.chmod(script, 0o755)
+    wanted = (bad + b"|" + bad + b"|").hex()
+    environ = {os.fsencode(k): os.fsencode(v) for k, v in velos.environ.items()} | {b"LAT": bad}
+    result = subprocess.run([os.fsencode(velos.program), b"start", script, b"--name", b"a", b"--", bad], env=environ, capture_output=True, timeout=30)
+    assert result.returncode == 0, result
+    velos.wait_log("a", f"^{wanted}$")
+
+    def again(*command):
+        before = velos.log("a").count(wanted)
+        for words in command:
+            velos.run(*words)
+        eventually(lambda: velos.log("a").count(wanted) == before + 1, f"the same after {command}")
+
+    again(["restart", "a"])
+    os.kill(velos.daemon()["pid"], signal.SIGKILL)
+    again(["restart", "a"])
+    again(["save"], ["delete", "a"], ["resurrect"])
+    shown = subprocess.run([velos.program, "env", "a"], env=velos.environ, capture_output=True, timeout=30).stdout
+    assert b"LAT=" + bad + b"\n" in shown

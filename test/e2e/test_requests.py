@@ -1,6 +1,8 @@
 """Every request has an answer, whatever state its app is in, however tokens are used, whenever a connection ends."""
 
 import json
+import os
+import random as randoms
 import threading
 import time
 
@@ -146,3 +148,80 @@ def test_kill_ends_after_all_of_this(velos):
     started = time.monotonic()
     velos.run("kill")
     assert time.monotonic() - started < 10 * SLOW
+
+
+NAMES = ["a", "b", "all", "0", "/a/", "default/*", "", "\uef80", "x" * 300, "../a", "-1", "/((((/"]
+KEYS = ["name", "script", "args", "cwd", "env", "env_file", "instances", "max_memory_restart", "cron_restart", "watch", "watch_ignore",
+        "kill_signal", "kill_timeout", "out_file", "log_type", "log_date_format", "user", "group", "wait_ready", "limits", "interpreter"]
+
+
+def anything(random, depth=3):
+    """A JSON value: mostly of the kind that is expected somewhere, always small."""
+    kind = random.randrange(9 if depth else 6)
+    if kind == 0:
+        return random.choice([0, -1, 1, 2**31, 2**63 - 1, -(2**63), 1.5, 1e300])
+    if kind in (1, 2):
+        return random.choice([*NAMES, "/bin/true", "/bin/sleep", "/", "10s", "1G", "* * * * *", "SIGTERM", "%Y", "{\"a\":1}", "\\", "\u0001", "é"])
+    if kind == 3:
+        return random.choice([True, False, None])
+    if kind == 4:
+        return random.choice(NAMES)
+    if kind == 5:
+        return {random.choice(KEYS): random.choice(NAMES)}
+    if kind == 6:
+        return {random.choice([*KEYS, *NAMES]): anything(random, depth - 1) for _ in range(random.randrange(4))}
+    return [anything(random, depth - 1) for _ in range(random.randrange(4))]
+
+
+def garbage(random):
+    """A request that is nearly right: a method's own arguments with values of any kind, or one of them left out."""
+    own = {"app.start": ["apps", "select", "environ", "umask", "nofile", "limits", "exists", "wait"], "app.scale": ["select", "instances", "change"],
+           "app.signal": ["select", "signal"], "app.send": ["select", "line"], "app.restart": ["select", "apps", "environ"], "app.reload": ["select", "apps", "environ"],
+           "state.save": ["force"], "state.resurrect": ["dry"], "events.subscribe": ["since"], "velos.hello": ["protocol", "version"], "daemon.info": []}
+    methods = sorted(own) + ["app.stop", "app.delete", "app.reset", "app.env", "app.list", "app.info", "app.watch", "app.cron", "log.files", "log.flush", "log.reopen"]
+    method = random.choice(methods)
+    params = {}
+    for key in [*own.get(method, ["select"]), "token", "retry"]:
+        roll = random.random()
+        if key == "select" and roll < 0.7:
+            params[key] = [random.choice(NAMES) for _ in range(random.randrange(3))]
+        elif key == "apps" and roll < 0.7:
+            params[key] = [{"name": random.choice("ab"), "script": "/bin/sleep", "args": ["9"], "cwd": "/", "kill_timeout": 0,
+                            random.choice(KEYS): anything(random)} for _ in range(random.randrange(3))]
+        elif roll < 0.5:
+            params[key] = anything(random)
+    if params.get("wait") is True or method == "app.reload":
+        params.pop("wait", None)
+    return method, params
+
+
+def play(velos, seed, seconds):
+    random = randoms.Random(seed)
+    velos.run("ping")
+    before = velos.daemon()
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        with velos.rpc() as rpc:
+            for _ in range(40):
+                method, params = garbage(random)
+                try:
+                    rpc.call(method, timeout=25, **params)
+                except RpcError as error:
+                    assert error.code, (method, params)
+    after = velos.daemon()
+    assert (after["pid"], after["adoptions"]) == (before["pid"], before["adoptions"]), f"seed {seed}"
+    velos.run("start", "sleep 1000", "--name", "honest")
+    assert velos.pid("honest")
+
+
+def test_nearly_right_requests(velos):
+    seed = int(os.environ.get("VELOS_SEED") or time.time())
+    print(f"VELOS_SEED={seed}")
+    play(velos, seed, 3)
+
+
+@pytest.mark.long
+def test_nearly_right_requests_for_minutes(velos):
+    seed = int(os.environ.get("VELOS_SEED") or time.time())
+    print(f"VELOS_SEED={seed}")
+    play(velos, seed, 180)
