@@ -411,12 +411,10 @@ bool sink_is_ready(const struct sink *s)
 int64_t sink_room(struct sink_env *env, struct sink *s, bool *at_line)
 {
     *at_line = false;
+    if (s->plain && s->offset >= s->full_at && (sink_ends_line(s) || s->offset >= s->cut_at))
+        sink_rotate(env, s); /* what has the name then need not be a plain file */
     if (!s->plain)
         return s->blocks ? BLOCKS_MAX : INT64_MAX;
-    if (s->offset < s->full_at)
-        return s->full_at - s->offset;
-    if (sink_ends_line(s) || s->offset >= s->cut_at)
-        sink_rotate(env, s);
     if (s->offset < s->full_at)
         return s->full_at - s->offset;
     *at_line = true;
