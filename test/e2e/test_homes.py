@@ -18,13 +18,15 @@ root_only = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: files of a
 def refused(velos: Velos, *words: str) -> str:
     """By a command that starts a daemon, one that asks, and the daemon itself: with the same reason."""
     said = ""
-    for command in (["ping"], ["list"], ["logs"], ["start", "sleep 1000"], ["daemon"]):
+    before = sorted(velos.home.iterdir()) if velos.home.is_dir() else []
+    for command in (["ping"], ["list"], ["logs"], ["logs", "-f"], ["start", "sleep 1000"], ["daemon"]):
         result = velos.fails(1, *command)
         for word in words:
             assert word in result.err, str(result)
         assert "hint: " in result.err, str(result)
         said = result.err
     assert not velos.processes(), "nothing was started"
+    assert before == (sorted(velos.home.iterdir()) if velos.home.is_dir() else []), "nothing was made"
     return said
 
 

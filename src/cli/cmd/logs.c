@@ -18,6 +18,7 @@
 #include "cli/when.h"
 #include "logs/merge.h"
 #include "os/fds.h"
+#include "proto/home.h"
 #include "proto/scan.h"
 
 enum {
@@ -480,7 +481,8 @@ static void watch_home(struct logs *l)
 {
     own_text folder = path_join(l->c->home, "logs");
     l->follow = follow_new();
-    if (access(l->c->home, F_OK) == 0)
+    struct err ignored; /* the question to the daemon comes next, and names it */
+    if (access(l->c->home, F_OK) == 0 && home_check(l->c->home, &ignored) == 0)
         mkdir(folder, 0700); /* no app yet: its first file must be seen to come */
     follow_folder(l->follow, folder);
     follow_folder(l->follow, l->c->home);
