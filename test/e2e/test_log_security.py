@@ -23,7 +23,7 @@ as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may start apps
 
 
 @pytest.fixture
-def area():
+def area(velos):
     """A directory that other users reach: roots/ and secret/ are root's (secret/ with mode 0700), users/ is the user's."""
     path = Path(tempfile.mkdtemp(prefix="velos-area-", dir="/tmp"))
     path.chmod(0o755)
@@ -32,6 +32,7 @@ def area():
         (path / name).chmod(mode)
     os.chown(path / "users", USER, USER)
     yield path
+    velos.run("kill", check=False)  # it writes there
     shutil.rmtree(path)
 
 
